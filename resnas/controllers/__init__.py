@@ -1,0 +1,1 @@
+"""How one training is steered towards its cost: one file, one controller."""

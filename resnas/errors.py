@@ -1,0 +1,105 @@
+"""Every error of the library; each names the place, what was found there, and the next step.
+
+ResnasError
+├── UnknownName              a catalogue has no entry of that name
+├── InvalidSpec              a job, training or search setting that cannot be used
+│   └── InfeasibleBudget     no architecture of the space costs as little as the budget
+├── DatasetUnavailable       the files of a data set are missing or not as expected
+├── GraphError               a backbone that cannot be rewritten
+│   ├── UntraceableBackbone  torch.fx cannot follow its forward
+│   ├── UnsizedOperation     no rule says which size an operation's result has
+│   └── SizeConflict         maps meet whose sizes cannot be made equal
+├── UnsupportedLayer         a cost has no rule for a layer
+├── InvalidResizer           a resizer was built or fed with something it cannot handle
+├── ArchitectureMismatch     an architecture does not belong to this search space
+├── TrainingDiverged         the loss became NaN or infinite
+├── SearchFailed             no trial of a search completed
+└── ExportFailed             an exported file does not do what the network does
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+
+class ResnasError(Exception):
+    """Base of all errors.
+
+    Args:
+        place: where it happened: a field, a file, a node of the graph.
+        found: what was found there.
+        next_step: what the reader can do about it.
+    """
+
+    def __init__(self, place: str, found: str, next_step: str) -> None:
+        super().__init__(place, found, next_step)
+        self.place = place
+        self.found = found
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.found}. {self.next_step}"
+
+
+class UnknownName(ResnasError, LookupError):
+    """A catalogue has no entry of that name."""
+
+    @classmethod
+    def among(cls, place: str, name: str, names: Sequence[str]) -> UnknownName:
+        """The error for `name`, which is not one of `names`, with the nearest of them."""
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        hint = f"Did you mean '{near[0]}'? " if near else ""
+        return cls(place, f"there is no '{name}'", f"{hint}Choose one of: {', '.join(names)}")
+
+
+class InvalidSpec(ResnasError, ValueError):
+    """A job, training or search setting that cannot be used."""
+
+
+class InfeasibleBudget(InvalidSpec):
+    """No architecture of the search space costs as little as the budget asks."""
+
+
+class DatasetUnavailable(ResnasError):
+    """The files of a data set are missing or not as expected."""
+
+
+class GraphError(ResnasError):
+    """A backbone that cannot be rewritten."""
+
+
+class UntraceableBackbone(GraphError):
+    """torch.fx cannot follow the backbone's forward."""
+
+
+class UnsizedOperation(GraphError):
+    """No rule says which size the result of an operation has."""
+
+
+class SizeConflict(GraphError):
+    """Maps meet whose sizes cannot be made equal."""
+
+
+class UnsupportedLayer(GraphError):
+    """A cost has no rule for a layer; it never counts as 0."""
+
+
+class InvalidResizer(ResnasError, ValueError):
+    """A resizer was built or fed with something it cannot handle."""
+
+
+class ArchitectureMismatch(ResnasError, ValueError):
+    """An architecture does not belong to this search space."""
+
+
+class TrainingDiverged(ResnasError):
+    """The loss became NaN or infinite."""
+
+
+class SearchFailed(ResnasError):
+    """No trial of a search completed."""
+
+
+class ExportFailed(ResnasError):
+    """An exported file does not do what the network does."""

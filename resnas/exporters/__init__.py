@@ -1,0 +1,1 @@
+"""File formats a fixed network is written in: one file, one format."""

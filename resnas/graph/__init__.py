@@ -1,0 +1,1 @@
+"""Any CNN, rewritten with torch.fx."""

@@ -1,0 +1,1 @@
+"""Replacements that learn no size: one file, one layer."""

@@ -1,0 +1,1 @@
+"""Operators that set a map's size: one file, one operator."""

@@ -1,0 +1,95 @@
+"""What a search produces: frozen values, JSON-able, schema-versioned.
+
+These cross every boundary of the project (process, database, HTTP, file) as JSON; large things
+(weights) travel by the SHA-256 of their file.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
+
+class Value(BaseModel):
+    """A frozen value that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Architecture(Value):
+    """The resolutions of one network: all that is needed to build it again, but its weights."""
+
+    schema_version: Literal[1] = 1
+    backbone: str | None = Field(None, description="name of the backbone; null for a user's own")
+    num_classes: int | None = Field(None, description="what the backbone was built for")
+    input_size: tuple[int, int, int] = Field(description="(C, H, W) of one sample")
+    resizer: str
+    place: Literal["after", "conv", "before"]
+    layers: tuple[str, ...] = ()
+    strides: dict[str, tuple[float, float]] = Field(description="(vertical, horizontal) by group")
+    sizes: dict[str, Size] = Field(description="(H, W) behind each site")
+
+
+class Phase(StrEnum):
+    """Phases of a trial."""
+
+    WARMUP = "warm-up"  # weights only
+    SEARCH = "search"  # weights and strides
+    SETTLE = "settle"  # strides fixed at their integers, weights only
+
+
+class EpochMetrics(Value):
+    """What one epoch of one trial came to."""
+
+    trial: int
+    epoch: int = Field(description="counted from 1")
+    epochs: int
+    phase: Phase
+    train_loss: float
+    val_accuracy: float = Field(description="share of right answers, 0 to 1")
+    gmacs: float = Field(description="of the network at this epoch's integer sizes, one sample")
+    sizes: dict[str, Size]
+    strides: dict[str, tuple[float, float]]
+    seconds: float
+
+
+class TrialState(StrEnum):
+    """How a trial ended, or that it has not."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    STOPPED = "stopped"  # ended early on purpose; never on the front
+    FAILED = "failed"
+
+
+class TrialResult(Value):
+    """One trained architecture, or the reason why there is none."""
+
+    schema_version: Literal[1] = 1
+    number: int = Field(description="of the trial within its search, from 0")
+    state: TrialState
+    resizer: str
+    controller: str
+    lam: float = Field(description="weight of GMACs in the loss, per GMAC")
+    seed: int
+    architecture: Architecture | None = None
+    val_accuracy: float | None = None
+    test_accuracy: float | None = Field(None, description="reported, never used to choose")
+    macs: int | None = Field(None, description="multiply-accumulates of one sample")
+    counter: str | None = Field(None, description="which rules counted `macs`")
+    fvcore_total: int | None = Field(None, description="fvcore's own total for the same network")
+    params: int | None = None
+    weights: str | None = Field(None, description="SHA-256 of the safetensors file")
+    epochs_done: int = 0
+    seconds: float = 0.0
+    reason: str | None = Field(None, description="why it did not complete")
+
+    @property
+    def gmacs(self) -> float | None:
+        """Cost in GMACs of one sample."""
+        return None if self.macs is None else self.macs / 1e9
