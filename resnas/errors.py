@@ -58,7 +58,29 @@ class InvalidSpec(ResnasError, ValueError):
 
 
 class InfeasibleBudget(InvalidSpec):
-    """No architecture of the search space costs as little as the budget asks."""
+    """No architecture of the search space costs as little as the budget asks.
+
+    Attributes:
+        min_gmacs, max_gmacs: what can be reached.
+        human_gmacs: what the backbone itself costs.
+    """
+
+    def __init__(
+        self, budget_gmacs: float, *, min_gmacs: float, max_gmacs: float, human_gmacs: float
+    ) -> None:
+        super().__init__(
+            "budget_gmacs",
+            f"{budget_gmacs:g} is below the smallest that can be reached, {min_gmacs:.4g}",
+            f"Choose a budget from {min_gmacs:.4g} to {max_gmacs:.4g} GMACs; the backbone as its "
+            f"authors made it costs {human_gmacs:.4g}",
+        )
+        self.budget_gmacs = budget_gmacs
+        self.min_gmacs = min_gmacs
+        self.max_gmacs = max_gmacs
+        self.human_gmacs = human_gmacs
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_infeasible, (self.budget_gmacs, self.min_gmacs, self.max_gmacs, self.human_gmacs))
 
 
 class DatasetUnavailable(ResnasError):
@@ -103,3 +125,7 @@ class SearchFailed(ResnasError):
 
 class ExportFailed(ResnasError):
     """An exported file does not do what the network does."""
+
+
+def _infeasible(budget: float, least: float, most: float, human: float) -> InfeasibleBudget:
+    return InfeasibleBudget(budget, min_gmacs=least, max_gmacs=most, human_gmacs=human)

@@ -1,1 +1,15 @@
 """Operators that set a map's size: one file, one operator."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from resnas.catalog import resizers
+
+
+def __getattr__(name: str) -> ModuleType:
+    """A file of this folder, imported when first used."""
+    if name in resizers:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -49,8 +49,8 @@ class AbstractResizer(nn.Module, ABC):
     Attributes:
         stride: parameter of shape (2,), (vertical, horizontal): input size / output size.
         place: where the operator's paper puts it when a strided convolution stood there.
-        lower: smallest soft size per axis; a map that enters smaller keeps what it has.
-        upper: largest soft size per axis.
+        smallest: least soft size per axis; a map that enters smaller keeps what it has.
+        largest: greatest soft size per axis.
         offset: pixels that this member's map is larger than the leader's, per axis.
     """
 
@@ -66,8 +66,8 @@ class AbstractResizer(nn.Module, ABC):
                 "Pass for example stride=(2.0, 2.0)",
             )
         self.stride = nn.Parameter(torch.tensor(stride, dtype=torch.float32))
-        self.lower: tuple[float, float] = (1.5, 1.5)
-        self.upper: tuple[float, float] = (float("inf"), float("inf"))
+        self.smallest: tuple[float, float] = (1.5, 1.5)
+        self.largest: tuple[float, float] = (float("inf"), float("inf"))
         self.offset: tuple[int, int] = (0, 0)
 
     @abstractmethod
@@ -107,22 +107,42 @@ class AbstractResizer(nn.Module, ABC):
         """
         lead = size if lead is None else lead
         wanted = lead / self.stride.to(lead)
-        lower = torch.minimum(lead.new_tensor(self.lower), lead.detach())
-        upper = lead.new_tensor(self.upper)
-        wanted = torch.where(wanted > lower, wanted, lower)
-        return torch.where(wanted < upper, wanted, upper) + lead.new_tensor(self.offset)
+        least = torch.minimum(lead.new_tensor(self.smallest), lead.detach())
+        most = lead.new_tensor(self.largest)
+        wanted = torch.where(wanted > least, wanted, least)
+        return torch.where(wanted < most, wanted, most) + lead.new_tensor(self.offset)
 
     def hard_target(self, size: Size, lead: Size | None = None) -> tuple[float, float]:
-        """`target` in Python floats: the one place where sizes leave the device."""
-        height, width = self.stride.detach().double().tolist()
-        high = tuple(size if lead is None else lead)
+        """`target` in Python floats."""
         v, h = (
-            min(max(n / s, min(low, n)), up) + more
-            for n, s, low, up, more in zip(
-                high, (height, width), self.lower, self.upper, self.offset, strict=True
+            min(max(n / s, min(least, n)), most) + more
+            for n, s, least, most, more in zip(
+                size if lead is None else lead,
+                self.strides(),
+                self.smallest,
+                self.largest,
+                self.offset,
+                strict=True,
             )
         )
         return v, h
+
+    def strides(self) -> tuple[float, float]:
+        """The stride as Python floats, (vertical, horizontal)."""
+        v, h = self.stride.detach().double().expand(2).tolist()
+        return v, h
+
+    @torch.no_grad()
+    def clip_stride(self, size: Size) -> None:
+        """Bring the stride to where the soft size of a map of `size` is within its bounds.
+
+        Beyond a bound the gradient is zero and the stride would never come back; a thousandth
+        inside it flows.
+        """
+        for axis in range(self.stride.numel()):
+            least = min(self.smallest[axis], size[axis]) * 1.001
+            low, high = size[axis] / self.largest[axis], size[axis] / least
+            self.stride[axis].clamp_(low, max(low, high))
 
     def check_map(self, x: Tensor) -> Size:
         """Height and width of a map.
@@ -140,7 +160,7 @@ class AbstractResizer(nn.Module, ABC):
 
     def extra_repr(self) -> str:
         """The stride, in the module's repr."""
-        v, h = self.stride.detach().tolist()
+        v, h = self.strides()
         return f"stride=({v:.4g}, {h:.4g})"
 
 

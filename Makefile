@@ -1,0 +1,41 @@
+# Nothing but Python >= 3.11 is needed: every face makes .venv when there is none.
+# PyTorch brings its CUDA libraries; for the smaller build without them, say once
+#     PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+DATA_DIR ?=
+
+.DEFAULT_GOAL := demo
+.PHONY: demo test lint bench serve
+
+# From nothing to a Pareto front and an exported network; everything lies in demo/ afterwards.
+demo: $(READY)
+	$(BIN)/resnas demo --output demo
+
+# Everything that has to hold before a change is merged.
+test: lint
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# How fast it is; every script prints its own table.
+bench: $(READY)
+	set -e; for script in tests/benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+# The server with its worker, on http://127.0.0.1:8642; data in DATA_DIR where that is given.
+serve: $(READY)
+	$(BIN)/resnas serve $(if $(DATA_DIR),--data-dir $(DATA_DIR))
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$(PYTHON) is older than 3.11. Name a newer one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@test -x $(BIN)/python || { echo "Making .venv"; $(PYTHON) -m venv .venv; }
+	@echo "Installing resnas and what it needs into .venv (some minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,170 @@
+"""From a backbone to a search space, and from a search space to a plain network."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import fx, nn
+
+from resnas.catalog import costs, layers, resizers
+from resnas.errors import GraphError
+from resnas.graph.convert import Converted, follow_leaders, replace
+from resnas.graph.sites import Place, find, group, select
+from resnas.graph.sizes import Propagation
+from resnas.graph.trace import trace
+from resnas.polynomial import Polynomial
+from resnas.resizers._base import AbstractResizer
+from resnas.resizers._base import Place as Placing
+from resnas.space import Group, SearchSpace
+
+ENLARGED = 4
+"""How many times its human size an axis may grow to."""
+
+
+def convert(
+    model: nn.Module,
+    input_size: tuple[int, int, int],
+    resizer: str = "dynopool",
+    place: Placing | None = None,
+    layers: Sequence[str] = (),
+    sites: Sequence[str] | None = None,
+) -> SearchSpace:
+    """Make the resolutions of a CNN learnable.
+
+    Every strided convolution and strided pool becomes a stride-1 convolution (or nothing) and a
+    resizer; sites whose maps meet share one stride. The search starts at the backbone's own sizes
+    wherever the resizer can produce them. `model` is not changed.
+
+    Args:
+        model: any CNN that torch.fx can trace; (N, C, H, W) in.
+        input_size: (C, H, W) of one sample.
+        resizer: name in `resnas.catalog.resizers`; "strided" leaves the backbone as it is.
+        place: where a resizer stands when there was a strided convolution: "after" its
+            normalisation and activation, right behind the "conv", or "before" it; None: as the
+            resizer's paper has it.
+        layers: replacements of layers, names in `resnas.catalog.layers`.
+        sites: names of the sites to convert; None: all.
+
+    Raises:
+        UnknownName: no such resizer, layer or site.
+        UntraceableBackbone, UnsizedOperation, SizeConflict: the backbone cannot be rewritten; the
+            message names the node and its source line.
+
+    >>> space = convert(nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU()), (3, 32, 32))
+    >>> space.sizes()
+    {'0': (16, 16)}
+    """
+    entry: type[AbstractResizer] = resizers[resizer]
+    _refuse_layers(layers)
+    placing = place or entry.place
+    traced = trace(copy.deepcopy(model), input_size)
+    human = Propagation(traced, {}, lambda one, _other, _node: one).operations()
+    human_costs = {
+        name: Polynomial.of(costs[name]().total(human)).value([]) for name in costs.names()
+    }
+    found, fixed = group(traced, select(find(traced), sites))
+    space = _assemble(
+        traced,
+        [(places, replace(traced, places, entry, placing)) for places in found],
+        input_size=input_size,
+        resizer=resizer,
+        place=placing,
+        fixed_sites=fixed,
+        human_costs=human_costs,
+    )
+    _bound(space)
+    return space
+
+
+def freeze(space: SearchSpace) -> fx.GraphModule:
+    """A plain `nn.Module` at the space's present integer sizes, with its weights.
+
+    Its outputs in eval mode equal the space's to 1e-5 in float32; it has no strides any more.
+    """
+    return space.freeze()
+
+
+def _refuse_layers(names: Sequence[str]) -> None:
+    for name in names:
+        layers[name.partition(":")[0]]
+
+
+def _assemble(
+    module: fx.GraphModule,
+    replaced: Sequence[tuple[list[Place], list[Converted] | None]],
+    *,
+    input_size: tuple[int, int, int],
+    resizer: str,
+    place: Placing,
+    fixed_sites: dict[str, str],
+    human_costs: dict[str, int],
+) -> SearchSpace:
+    order = {node: index for index, node in enumerate(module.graph.nodes)}
+    for _, members in replaced:
+        if members:
+            members.sort(key=lambda member: order[member.node])
+    propagation = follow_leaders(module, [members for _, members in replaced if members])
+    module.graph.lint()
+    module.recompile()
+    nodes = {p.name: p.last for places, members in replaced if not members for p in places}
+    nodes |= {m.place.name: _behind(m) for _, members in replaced for m in members or ()}
+    return SearchSpace(
+        module,
+        propagation,
+        [_group(module, places, members) for places, members in replaced],
+        input_size=input_size,
+        resizer=resizer,
+        place=place,
+        site_nodes=nodes,
+        fixed_sites=fixed_sites,
+        human_costs=human_costs,
+    )
+
+
+def _behind(member: Converted) -> fx.Node:
+    """The node behind which the whole site has done its work."""
+    conv = member.place.convolution
+    before = conv is not None and member.node in conv.all_input_nodes
+    return conv if before and conv is not None else member.node
+
+
+def _group(module: fx.GraphModule, places: list[Place], members: list[Converted] | None) -> Group:
+    first = places[0]
+    sites = tuple(place.name for place in places)
+    if not members:
+        stride = nn.Parameter(torch.tensor(first.stride, dtype=torch.float32), requires_grad=False)
+        size_in = (first.size[0] * first.stride[0], first.size[1] * first.stride[1])
+        return Group(first.name, sites, stride, size_in, first.size, None, learnable=False)
+    leader = members[0]
+    for member in members:
+        made = _resizer(module, member)
+        v, h = (n + m for n, m in zip(first.size, leader.margin, strict=True))
+        made.largest = (float(ENLARGED * v), float(ENLARGED * h))
+    made = _resizer(module, leader)
+    learnable = made.stride.requires_grad
+    return Group(first.name, sites, made.stride, leader.size_in, first.size, made, learnable)
+
+
+def _resizer(module: fx.GraphModule, member: Converted) -> AbstractResizer:
+    made = module.get_submodule(member.module)
+    assert isinstance(made, AbstractResizer)
+    return made
+
+
+def _bound(space: SearchSpace) -> None:
+    """Keep maps so large that every window behind them fits, at the smallest sizes."""
+    for _ in range(64):
+        crowded = space.too_small_at(1e6)
+        if not crowded:
+            return
+        for resizer in crowded:
+            resizer.smallest = (resizer.smallest[0] + 1, resizer.smallest[1] + 1)
+    raise GraphError(
+        "convert",
+        "no smallest sizes were found at which every window of the backbone fits its map",
+        "Exclude the sites before its largest unpadded convolution (sites=[...])",
+    )
+
+

@@ -1,0 +1,126 @@
+"""What every cost states: a pure rule a layer type, from shapes to a count."""
+
+from __future__ import annotations
+
+import operator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from resnas.errors import UnsupportedLayer
+from resnas.polynomial import Dim, Shape
+
+Target = nn.Module | Callable[..., Any] | str | torch.Tensor
+"""What a node of the graph does: a module, a function, the name of a tensor's method, or a
+tensor that is read (a parameter used directly)."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One node of a graph, as a cost gets to see it.
+
+    Attributes:
+        place: the node for a person: name and source line.
+        target: what it does.
+        inputs: shapes of its tensor arguments, in order; entry 0 is the batch, 1.
+        output: shape of its result, or None where that is no tensor.
+    """
+
+    place: str
+    target: Target
+    inputs: tuple[Shape, ...]
+    output: Shape | None
+
+
+
+class AbstractCost(ABC):
+    """A count for one sample, as an exact polynomial in the learnable sizes.
+
+    Attributes:
+        unit: what is counted.
+        counter: name and version of the rules; stored beside every number.
+    """
+
+    unit: ClassVar[str]
+    counter: ClassVar[str]
+
+    @abstractmethod
+    def total(self, operations: Sequence[Operation]) -> Dim:
+        """The cost of a whole network.
+
+        Raises:
+            UnsupportedLayer: an operation has no rule; it is never counted as 0.
+        """
+
+
+ENTRY = AbstractCost
+
+Rule = Callable[[Operation], Dim]
+
+
+def kind(target: Target) -> Any:
+    """What rule tables are keyed by: the class of a module, else the target itself."""
+    return type(target) if isinstance(target, (nn.Module, torch.Tensor)) else target
+
+
+def rule_for(rules: dict[Any, Rule], operation: Operation, counter: str) -> Rule:
+    """The rule for an operation; a subclass that computes as its parent shares its rule.
+
+    Raises:
+        UnsupportedLayer: there is none.
+    """
+    found = kind(operation.target)
+    if isinstance(found, type) and issubclass(found, nn.Module):
+        for parent in found.__mro__:
+            if parent in rules and (parent is found or parent.forward is found.forward):
+                return rules[parent]
+    elif found in rules:
+        return rules[found]
+    name = getattr(found, "__qualname__", found)
+    raise UnsupportedLayer(
+        operation.place,
+        f"the counter '{counter}' has no rule for {name}",
+        "Add one to its table in resnas/costs, or replace the layer by one that has a rule",
+    )
+
+
+def _nothing(operation: Operation) -> Dim:
+    del operation
+    return 0
+
+
+_FREE_MODULES = (
+    *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.LayerNorm, nn.GroupNorm),
+    *(nn.InstanceNorm2d, nn.LocalResponseNorm, nn.SyncBatchNorm),
+    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish),
+    *(nn.Sigmoid, nn.Tanh, nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Softmax, nn.Softplus),
+    *(nn.Dropout, nn.Dropout2d, nn.Identity, nn.Flatten),
+    *(nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.ZeroPad2d),
+    *(nn.PixelShuffle, nn.PixelUnshuffle, nn.ChannelShuffle, nn.ConstantPad2d),
+)
+_FREE_FUNCTIONS: tuple[Any, ...] = (
+    *(operator.add, operator.iadd, operator.sub, operator.mul, operator.imul, operator.truediv),
+    *(operator.getitem, operator.floordiv, getattr, torch.add, torch.mul, torch.sub),
+    *(torch.cat, torch.flatten, torch.mean, torch.relu, torch.sigmoid, torch.tanh, torch.chunk),
+    *(torch.split, torch.permute, torch.transpose, torch.reshape, torch.squeeze, torch.unsqueeze),
+    *(F.relu, F.relu6, F.silu, F.gelu, F.hardswish, F.hardsigmoid, F.leaky_relu, F.sigmoid),
+    *(F.softmax, F.dropout, F.batch_norm, F.layer_norm, F.pad, F.max_pool2d, F.avg_pool2d),
+    *(F.adaptive_avg_pool2d, F.adaptive_max_pool2d, torch.max_pool2d, torch.softmax, F.elu),
+    F.mish,
+)
+_FREE_METHODS = (
+    *("add", "add_", "mul", "mul_", "sub", "relu", "relu_", "sigmoid", "tanh", "mean", "sum"),
+    *("size", "view", "reshape", "flatten", "permute", "transpose", "contiguous", "expand"),
+    *("squeeze", "unsqueeze", "chunk", "split", "dim", "softmax", "expand_as", "float"),
+)
+
+FREE: dict[Any, Rule] = dict.fromkeys(
+    (*_FREE_MODULES, *_FREE_FUNCTIONS, *_FREE_METHODS, torch.Tensor, nn.Parameter), _nothing
+)
+"""Layers without a matrix product: normalisation (which folds into the convolution before it),
+activation, pooling, addition, gating and everything that only moves numbers."""

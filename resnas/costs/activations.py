@@ -1,0 +1,45 @@
+"""Elements that the layers of a network put out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, final
+
+import torch.nn.functional as F
+from torch import nn
+
+from resnas.costs._base import FREE, AbstractCost, Operation, Rule, rule_for
+from resnas.polynomial import Dim, product
+from resnas.resizers._base import AbstractResizer
+
+
+def _elements(operation: Operation) -> Dim:
+    assert operation.output is not None
+    return product(operation.output)
+
+
+_LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.Linear, F.conv2d, F.linear)
+_RULES: dict[object, Rule] = {**FREE, **dict.fromkeys(_LAYERS, _elements)}
+
+
+@final
+class Activations(AbstractCost):
+    """Elements put out by convolutions, linear layers and resizers, for one sample.
+
+    As fvcore's activation count, whose idea (Radosavovic et al., "Designing Network Design
+    Spaces", 2020) is that these follow the run time on memory-bound hardware; the maps that
+    resizers write are counted as well.
+    """
+
+    unit: ClassVar = "elements"
+    counter: ClassVar = "resnas.activations/1"
+
+    def total(self, operations: Sequence[Operation]) -> Dim:
+        """Sum over all operations."""
+        count: Dim = 0
+        for operation in operations:
+            if isinstance(operation.target, AbstractResizer):
+                count = _elements(operation) + count
+            else:
+                count = rule_for(_RULES, operation, self.counter)(operation) + count
+        return count

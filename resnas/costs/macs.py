@@ -1,0 +1,105 @@
+"""Multiply-accumulates of one sample."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import ClassVar, final
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from resnas.costs._base import FREE, AbstractCost, Operation, Rule, rule_for
+from resnas.polynomial import Dim, Shape, product
+from resnas.resizers._base import AbstractResizer
+
+
+def _convolution(operation: Operation) -> Dim:
+    conv = operation.target
+    assert isinstance(conv, nn.modules.conv._ConvNd)
+    each = conv.in_channels // conv.groups * math.prod(conv.kernel_size)
+    return product((*_result(operation), each))
+
+
+def _transposed_convolution(operation: Operation) -> Dim:
+    conv = operation.target
+    assert isinstance(conv, nn.modules.conv._ConvNd)
+    each = conv.out_channels // conv.groups * math.prod(conv.kernel_size)
+    return product((*operation.inputs[0], each))
+
+
+def _functional_convolution(operation: Operation) -> Dim:
+    _, weight, *_ = operation.inputs
+    return product((*_result(operation), *weight[1:]))
+
+
+def _linear(operation: Operation) -> Dim:
+    return product((*_result(operation), operation.inputs[0][-1]))
+
+
+def _matrix_product(operation: Operation) -> Dim:
+    return product((*_result(operation), operation.inputs[0][-1]))
+
+
+def _attention(operation: Operation) -> Dim:
+    query, key, value = operation.inputs[:3]
+    scores = product((*query[:-1], key[-2]))  # one row of scores a query
+    return scores * query[-1] + scores * value[-1]
+
+
+def _result(operation: Operation) -> Shape:
+    assert operation.output is not None
+    return operation.output
+
+
+def _resizer(operation: Operation) -> Dim:
+    resizer = operation.target
+    assert isinstance(resizer, AbstractResizer)
+    _, channels, *size = operation.inputs[0]
+    assert isinstance(channels, int)
+    height, width = size
+    out_height, out_width = _result(operation)[2:]
+    return resizer.macs(channels, (height, width), (out_height, out_width))
+
+
+_RULES: dict[object, Rule] = {
+    **FREE,
+    nn.Conv1d: _convolution,
+    nn.Conv2d: _convolution,
+    nn.Conv3d: _convolution,
+    nn.ConvTranspose2d: _transposed_convolution,
+    nn.Linear: _linear,
+    F.conv2d: _functional_convolution,
+    F.linear: _linear,
+    torch.matmul: _matrix_product,
+    torch.bmm: _matrix_product,
+    operator.matmul: _matrix_product,
+    "matmul": _matrix_product,
+    F.scaled_dot_product_attention: _attention,
+}
+
+
+@final
+class Macs(AbstractCost):
+    """Multiply-accumulates: convolutions, linear layers, matrix products and resizers.
+
+    One multiply-accumulate counts 1; batch norm, activations, pooling, bias and additions count
+    nothing. Convolution and linear rows equal fvcore's `by_operator()` of the frozen network. A
+    resizer's own row is what it states itself, e.g. 4 per interpolated pixel (DynOPool): public
+    counters say 0 for an FFT and would give a spectral operator free compute.
+    """
+
+    unit: ClassVar = "multiply-accumulates"
+    counter: ClassVar = "resnas.macs/1"
+
+    def total(self, operations: Sequence[Operation]) -> Dim:
+        """Sum over all operations (eq. 4.7 of the thesis, over the real graph)."""
+        count: Dim = 0
+        for operation in operations:
+            if isinstance(operation.target, AbstractResizer):
+                count = _resizer(operation) + count
+            else:
+                count = rule_for(_RULES, operation, self.counter)(operation) + count
+        return count

@@ -1,0 +1,122 @@
+"""A module becomes a graph whose nodes know the shape they have at the given input size."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from resnas.errors import UntraceableBackbone
+from resnas.resizers._base import AbstractResizer
+from resnas.results import Size
+
+
+class _Tracer(fx.Tracer):
+    """fx's own tracer; resizers and what timm declares untraceable stay whole."""
+
+    def __init__(self) -> None:
+        modules, functions = _timm_leaves()
+        super().__init__(autowrap_functions=functions)
+        self._leaves = (AbstractResizer, *modules)
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, self._leaves) or super().is_leaf_module(m, module_qualified_name)
+
+
+def _timm_leaves() -> tuple[tuple[type[nn.Module], ...], tuple[Any, ...]]:
+    """What timm registers as not to be traced; nothing where the backbone is not timm's."""
+    if "timm" not in sys.modules:
+        return (), ()
+    from timm.models import _features_fx as timm_fx
+
+    return tuple(timm_fx.get_notrace_modules()), tuple(timm_fx.get_notrace_functions())
+
+
+def trace(model: nn.Module, input_size: tuple[int, int, int]) -> fx.GraphModule:
+    """The graph of `model`, every node with the value it has for one sample of `input_size`.
+
+    `node.meta["value"]` is a shape (a `torch.Size`) where the node is a tensor, else the value
+    itself; `node.meta["where"]` is the line of the backbone that made it. The model's weights are
+    shared with the result, and its mode (train or eval) is left as it is.
+
+    Raises:
+        UntraceableBackbone: fx cannot follow the forward, or it fails at this input size.
+    """
+    name = type(model).__name__
+    tracer = _Tracer()
+    tracer.record_stack_traces = True
+    try:
+        graph = tracer.trace(model)
+    except Exception as error:
+        raise UntraceableBackbone(
+            _blame(error, name),
+            f"torch.fx cannot follow it: {error}",
+            "Its forward must not branch or loop on the values or shapes of tensors; wrap that "
+            "part in a module of its own that keeps the map's size, or choose another backbone",
+        ) from error
+    module = fx.GraphModule(model, graph, class_name=name)
+    module.train(model.training)
+    _measure(module, input_size)
+    return module
+
+
+def _measure(module: fx.GraphModule, input_size: tuple[int, int, int]) -> None:
+    training = module.training
+    module.eval()  # batch norm refuses one sample in training mode
+    recorder = _Recorder(module)
+    try:
+        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+            recorder.run(torch.empty((1, *input_size), device=_device(module)))
+    except Exception as error:
+        node = recorder.current
+        raise UntraceableBackbone(
+            where(node) if node else type(module).__name__,
+            f"it fails for an input of {'×'.join(map(str, input_size))}: {error}",
+            "Check the input size (channels, height, width) against what the backbone expects",
+        ) from error
+    finally:
+        module.train(training)
+
+
+class _Recorder(fx.Interpreter):
+    """Runs the graph on tensors without data and notes what every node becomes."""
+
+    current: fx.Node | None = None
+
+    def run_node(self, n: fx.Node) -> Any:
+        self.current = n
+        result = super().run_node(n)
+        n.meta["value"] = fx.node.map_aggregate(
+            result, lambda value: value.shape if isinstance(value, Tensor) else value
+        )
+        return result
+
+
+def _device(module: nn.Module) -> torch.device:
+    tensor = next(module.parameters(), None)
+    return torch.device("cpu") if tensor is None else tensor.device
+
+
+def _blame(error: BaseException, name: str) -> str:
+    """The backbone's own line that the tracer stopped at."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if "/torch/" not in f.filename and "/resnas/" not in f.filename]
+    return f"{name}, {own[-1].filename}:{own[-1].lineno}" if own else name
+
+
+def where(node: fx.Node) -> str:
+    """A node for a person: its name, its module's path and the line that made it."""
+    path = f" ({node.target})" if node.op == "call_module" else ""
+    lines = [line.strip() for line in (node.stack_trace or "").splitlines()]
+    own = [line for line in lines if line.startswith("File") and "/torch/" not in line]
+    return f"node {node.name}{path}" + (f", {own[-1]}" if own else "")
+
+
+def spatial(node: fx.Node) -> Size:
+    """Height and width of the map (N, C, H, W) that a traced node is."""
+    value = node.meta["value"]
+    return (int(value[2]), int(value[3]))

@@ -1,0 +1,276 @@
+"""A search space: a backbone whose resolutions are learnable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, fx, nn
+
+from resnas.catalog import costs
+from resnas.errors import ArchitectureMismatch, UnknownName
+from resnas.graph.freeze import fix
+from resnas.graph.program import Evaluation, evaluate
+from resnas.graph.sizes import Propagation
+from resnas.polynomial import Dim, Polynomial
+from resnas.resizers._base import AbstractResizer
+from resnas.resizers._base import Place as Placing
+from resnas.results import Architecture, Size
+
+
+@dataclass(frozen=True)
+class Group:
+    """Sites that share one size on each axis.
+
+    Attributes:
+        name: that of its first site.
+        sites: names of all of them.
+        stride: parameter (2,), (vertical, horizontal): the leader's input size over the size.
+        size_in: (H, W) that enters the leader in the backbone.
+        human_size: (H, W) behind the sites in the backbone.
+        leader: the resizer whose input the stride refers to; None where the sites were left alone.
+        learnable: whether the stride is an arch parameter; a trainer may switch its gradient.
+    """
+
+    name: str
+    sites: tuple[str, ...]
+    stride: nn.Parameter
+    size_in: Size
+    human_size: Size
+    leader: AbstractResizer | None
+    learnable: bool
+
+
+class SearchSpace(nn.Module):
+    """A converted backbone: `space(x)` is its output at the present sizes.
+
+    Made by `convert`. The strides of its groups are ordinary parameters; everything else about
+    sizes and costs follows from them.
+
+    Attributes:
+        groups: what can be sized, in the order of the graph.
+        fixed_sites: sites that were left alone, each with the reason.
+        input_size: (C, H, W) of one sample.
+        resizer, place: what stands at the sites, and where.
+        human_costs: the backbone's own cost by name, before conversion.
+    """
+
+    def __init__(
+        self,
+        model: fx.GraphModule,
+        propagation: Propagation,
+        groups: Sequence[Group],
+        *,
+        input_size: tuple[int, int, int],
+        resizer: str,
+        place: Placing,
+        site_nodes: Mapping[str, fx.Node],
+        fixed_sites: Mapping[str, str],
+        human_costs: Mapping[str, int],
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.groups = tuple(groups)
+        self.input_size = input_size
+        self.resizer = resizer
+        self.place = place
+        self.fixed_sites = dict(fixed_sites)
+        self.human_costs = dict(human_costs)
+        self.backbone: str | None = None
+        self.num_classes: int | None = None
+        self._program = propagation.program
+        self._operations = propagation.operations()
+        self._totals: dict[str, Polynomial] = {}
+        self._site_dims = {
+            name: propagation.shape(node)[2:] for name, node in site_nodes.items()
+        }
+        self._resized = {
+            node.name: tuple(propagation.shape(source)[2:] for source in node.all_input_nodes)
+            for node in model.graph.nodes
+            if node.op == "call_module"
+            and isinstance(model.get_submodule(str(node.target)), AbstractResizer)
+        }
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The backbone's output for `x` (N, C, H, W), at the present integer sizes."""
+        result: Tensor = self.model(x)
+        return result
+
+    def arch_parameters(self) -> list[nn.Parameter]:
+        """α: the learnable strides, one (2,) a group."""
+        return [g.stride for g in self.groups if g.learnable]
+
+    def weight_parameters(self) -> list[nn.Parameter]:
+        """w: every parameter that is no stride."""
+        strides = {id(g.stride) for g in self.groups}
+        return [p for p in self.model.parameters() if id(p) not in strides]
+
+    def cost(self, name: str = "macs") -> Tensor:
+        """Cost of one sample at the present integer sizes, differentiable in every stride.
+
+        The value is the exact integer count; the gradient treats every rounding as the identity
+        (straight-through) and is chained through the whole graph: a stride is charged for all
+        that its size changes further on (eq. 4.7 of the thesis, over the real sizes).
+
+        Returns:
+            0-dim float64 tensor in units of the cost (multiply-accumulates, parameters, ...).
+
+        Raises:
+            UnknownName: there is no cost of that name.
+            UnsupportedLayer: a layer of the backbone has no rule.
+        """
+        return self._evaluate().total(self._total(name))
+
+    def human_cost(self, name: str = "macs") -> int:
+        """The same count for the backbone itself."""
+        if name not in self.human_costs:
+            raise UnknownName.among("costs", name, tuple(self.human_costs))
+        return self.human_costs[name]
+
+    def range(self, name: str = "macs") -> tuple[int, int]:
+        """(smallest, largest) cost that can be reached.
+
+        Every axis goes from 2 pixels to 4 × its human size, as far as the resizer can.
+        """
+        ends = [self._total(name).value(self.integers_at(extreme)) for extreme in (1e6, 1e-6)]
+        return min(ends), max(ends)
+
+    def sizes(self) -> dict[str, Size]:
+        """(H, W) behind every site, as they are now."""
+        values = self._evaluate().integers
+        return {name: _size(dims, values) for name, dims in self._site_dims.items()}
+
+    def architecture(self) -> Architecture:
+        """The present resolutions, as a value that can be stored."""
+        return Architecture(
+            backbone=self.backbone,
+            num_classes=self.num_classes,
+            input_size=self.input_size,
+            resizer=self.resizer,
+            place=self.place,
+            strides={g.name: _pair(g.stride) for g in self.groups},
+            sizes=self.sizes(),
+        )
+
+    def load_architecture(self, architecture: Architecture) -> None:
+        """Take over the strides of a stored architecture.
+
+        Raises:
+            ArchitectureMismatch: it belongs to another space, or has other sizes here.
+        """
+        mine = (self.resizer, self.place, self.input_size, {g.name for g in self.groups})
+        theirs = (
+            *(architecture.resizer, architecture.place, architecture.input_size),
+            set(architecture.strides),
+        )
+        if mine != theirs:
+            raise ArchitectureMismatch(
+                "architecture", f"it describes {theirs}", f"This space is {mine}: convert alike"
+            )
+        before = [g.stride.detach().clone() for g in self.groups]
+        self._set_strides(
+            [torch.tensor(architecture.strides[g.name], dtype=torch.float64) for g in self.groups]
+        )
+        if self.sizes() != architecture.sizes:
+            found = self.sizes()
+            self._set_strides(before)
+            raise ArchitectureMismatch(
+                "architecture",
+                f"its strides give the sizes {found} here, not its own {architecture.sizes}",
+                "It was made by another backbone or version; train it again",
+            )
+
+    @torch.no_grad()
+    def clip_strides(self) -> None:
+        """Bring every stride back to where its soft size is just within its bounds.
+
+        The gradient is zero beyond a bound, so a stride that an optimiser has pushed past one
+        would never come back.
+        """
+        for g in self.groups:
+            if g.leader is not None and g.learnable:
+                g.leader.clip_stride(self._size_in(g))
+
+    def freeze(self) -> fx.GraphModule:
+        """A plain module at the present integer sizes; weights, statistics and mode are copied.
+
+        Shape:
+            (N, *input_size), the same outputs as the space in eval mode.
+        """
+        values = self._evaluate().integers
+        sizes = {}
+        for node in self.model.graph.nodes:
+            if node.name in self._resized:
+                own, *lead = (_size(dims, values) for dims in self._resized[node.name])
+                sizes[node] = (own, lead[0] if lead else None)
+        fixed = fix(self.model, sizes)
+        fixed.meta["resnas"] = {
+            "input_size": self.input_size,
+            "architecture": self.architecture(),
+            "macs": self._total("macs").value(values),
+        }
+        return fixed
+
+    def extra_repr(self) -> str:
+        """The present sizes, in the module's repr."""
+        return f"resizer={self.resizer}, place={self.place}, sizes={self.sizes()}"
+
+    def integers_at(self, stride: float) -> list[int]:
+        """The variables of the program with every learnable stride at one value."""
+        before = [g.stride.detach().clone() for g in self.groups]
+        self._set_strides(
+            [torch.full_like(s, stride) if g.learnable else s
+             for g, s in zip(self.groups, before, strict=True)]
+        )
+        integers = self._evaluate().integers
+        self._set_strides(before)
+        return integers
+
+    def too_small_at(self, stride: float) -> list[AbstractResizer]:
+        """Resizers that give some later window a map it does not fit, all strides at one value."""
+        integers = self.integers_at(stride)
+        dims = {
+            dim
+            for operation in self._operations
+            for dim in (operation.output or ())[1:]
+            if isinstance(dim, Polynomial) and dim.value(integers) < 1
+        }
+        leaders = {name for dim in dims for name in self._program.leaders_of(dim)}
+        return [
+            module
+            for node in self.model.graph.nodes
+            if node.name in self._resized
+            and isinstance(module := self.model.get_submodule(str(node.target)), AbstractResizer)
+            and any(self.model.get_submodule(name).stride is module.stride for name in leaders)
+        ]
+
+    def _size_in(self, g: Group) -> Size:
+        node = next(
+            n for n in self.model.graph.nodes
+            if n.name in self._resized and self.model.get_submodule(str(n.target)) is g.leader
+        )
+        return _size(self._resized[node.name][0], self._evaluate().integers)
+
+    def _evaluate(self) -> Evaluation:
+        return evaluate(self._program, self.model)
+
+    def _total(self, name: str) -> Polynomial:
+        if name not in self._totals:
+            self._totals[name] = Polynomial.of(costs[name]().total(self._operations))
+        return self._totals[name]
+
+    def _set_strides(self, strides: Sequence[Tensor]) -> None:
+        with torch.no_grad():
+            for g, stride in zip(self.groups, strides, strict=True):
+                g.stride.copy_(stride)
+
+
+def _size(dims: Sequence[Dim], integers: Sequence[int]) -> Size:
+    height, width = (Polynomial.of(dim).value(integers) for dim in dims)
+    return (height, width)
+
+
+def _pair(stride: Tensor) -> tuple[float, float]:
+    v, h = stride.detach().double().expand(2).tolist()
+    return (v, h)

@@ -1,0 +1,229 @@
+"""One trial: warm-up, search, settle: a loop one can read aloud."""
+
+from __future__ import annotations
+
+import io
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from resnas.controllers._base import AbstractController
+from resnas.datasets._base import AbstractDataset, Split
+from resnas.errors import ResnasError, TrainingDiverged
+from resnas.feeding import Feeder
+from resnas.results import EpochMetrics, Phase
+from resnas.space import SearchSpace
+from resnas.spec import TrainingSpec
+from resnas.storage import write_atomic
+
+
+class Trainer:
+    """Trains a search space under one controller.
+
+    Everything random in an epoch comes from (seed, epoch), and the state after each epoch is
+    kept, so a training that was interrupted goes on as if nothing had happened: on a CPU to the
+    last bit.
+
+    Args:
+        space: what is trained, in place.
+        dataset: what it is trained on.
+        controller: how it is steered.
+        training: epochs, rates, phases; `lr` and `weight_decay` must be given.
+        seed: of the order of the samples, augmentation and mixup.
+        device: where to train.
+        checkpoint: file to keep the state in after every epoch, and to go on from.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        dataset: AbstractDataset,
+        controller: AbstractController,
+        training: TrainingSpec,
+        *,
+        number: int = 0,
+        seed: int = 0,
+        device: torch.device | None = None,
+        checkpoint: Path | None = None,
+    ) -> None:
+        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.space = space.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.dataset = dataset
+        self.controller = controller
+        self.training = training
+        self.number = number
+        self.seed = seed
+        self.checkpoint = checkpoint
+        self.epoch = 0
+        self.feeder = Feeder(dataset, training, self.device)
+        self._weights, self._strides = self._optimisers()
+        self._restore()
+
+    def train(self) -> Iterator[EpochMetrics]:
+        """Train to the end, one value an epoch.
+
+        Raises:
+            TrainingDiverged: the loss became NaN or infinite; names the step and the sizes.
+        """
+        while self.epoch < self.training.epochs:
+            started = time.monotonic()
+            phase = self.phase(self.epoch)
+            if phase is Phase.SETTLE and self.phase(self.epoch - 1) is not Phase.SETTLE:
+                self.controller.settle()
+            loss = self._train_epoch(phase)
+            self.epoch += 1
+            self._keep()
+            yield EpochMetrics(
+                trial=self.number,
+                epoch=self.epoch,
+                epochs=self.training.epochs,
+                phase=phase,
+                train_loss=loss,
+                val_accuracy=self.accuracy(self.dataset.val),
+                gmacs=float(self.space.cost("macs").detach()) / 1e9,
+                sizes=self.space.sizes(),
+                strides=self.space.architecture().strides,
+                seconds=time.monotonic() - started,
+            )
+
+    def phase(self, epoch: int) -> Phase:
+        """The phase of an epoch (from 0): the last ones settle, the first ones warm up."""
+        epochs = self.training.epochs
+        if not self.space.arch_parameters():
+            return Phase.SETTLE
+        if epoch >= epochs - round(self.training.settle * epochs):
+            return Phase.SETTLE
+        return Phase.WARMUP if epoch < round(self.training.warmup * epochs) else Phase.SEARCH
+
+    @torch.no_grad()
+    def accuracy(self, split: Split) -> float:
+        """Share of right answers, in eval mode: what the frozen network would give."""
+        self.space.eval()
+        right = 0
+        for images, labels in self.feeder.in_order(split):
+            with self._autocast():
+                right += int((self.space(images).argmax(dim=1) == labels).sum())
+        return right / len(split)
+
+    def _train_epoch(self, phase: Phase) -> float:
+        """One pass over the training split; returns the mean loss."""
+        torch.manual_seed(_mix(self.seed, self.epoch))  # dropout's generator
+        generator = torch.Generator().manual_seed(_mix(self.seed, self.epoch))
+        self.space.train()
+        steps = self.feeder.steps()
+        learning = phase is Phase.SEARCH
+        for stride in self.space.arch_parameters():
+            stride.requires_grad_(learning)
+        total = 0.0
+        try:
+            for step, (images, labels) in enumerate(self.feeder.shuffled(generator)):
+                self._set_rates(self.epoch + step / steps)
+                total += self._step(images, labels, learning=learning, step=step)
+        finally:
+            for group in self.space.groups:
+                group.stride.requires_grad_(group.learnable)
+        return total / steps
+
+    def _step(self, images: Tensor, labels: Tensor, *, learning: bool, step: int) -> float:
+        with self._autocast():
+            outputs = self.space(images)
+        task = F.cross_entropy(
+            outputs.float(), labels, label_smoothing=self.training.label_smoothing
+        )
+        loss = self.controller.loss(task) if learning else task
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise TrainingDiverged(
+                f"trial {self.number}, epoch {self.epoch + 1}, step {step + 1}",
+                f"the loss is {value} at the sizes {self.space.sizes()}",
+                "Lower lr, arch_lr or λ",
+            )
+        self._weights.zero_grad(set_to_none=True)
+        self._strides.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._weights.step()
+        if learning:
+            nn.utils.clip_grad_norm_(self.space.arch_parameters(), max_norm=1.0)
+            self._strides.step()
+            self.controller.after_step()
+        return value
+
+    def _optimisers(self) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+        lr, decay = self.training.lr, self.training.weight_decay
+        if lr is None or decay is None:
+            raise ResnasError("training", "lr or weight_decay is not set", "Give both")
+        weights = torch.optim.SGD(
+            self.space.weight_parameters(),
+            lr=lr,
+            momentum=self.training.momentum,
+            nesterov=self.training.momentum > 0,
+            weight_decay=decay,
+        )
+        none = nn.Parameter(torch.zeros(0))  # an optimiser wants at least one parameter
+        strides = torch.optim.SGD(
+            self.space.arch_parameters() or [none], lr=self.training.arch_lr, momentum=0.9
+        )
+        return weights, strides
+
+    def _set_rates(self, epoch: float) -> None:
+        """Cosine to zero: of the weights over all epochs, of the strides over the search."""
+        epochs = self.training.epochs
+        first = round(self.training.warmup * epochs)
+        last = epochs - round(self.training.settle * epochs)
+        searched = (epoch - first) / max(last - first, 1)
+        assert self.training.lr is not None
+        _set_rate(self._weights, self.training.lr * _cosine(epoch / epochs))
+        _set_rate(self._strides, self.training.arch_lr * _cosine(searched))
+
+    def _autocast(self) -> torch.autocast:
+        on = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=on)
+
+    def _keep(self) -> None:
+        if self.checkpoint is None:
+            return
+        buffer = io.BytesIO()
+        torch.save(
+            {
+                "training": self.training.model_dump_json(),
+                "epoch": self.epoch,
+                "space": self.space.state_dict(),
+                "weights": self._weights.state_dict(),
+                "strides": self._strides.state_dict(),
+            },
+            buffer,
+        )
+        write_atomic(self.checkpoint, buffer.getvalue())
+
+    def _restore(self) -> None:
+        if self.checkpoint is None or not self.checkpoint.exists():
+            return
+        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        if state["training"] != self.training.model_dump_json():
+            raise ResnasError(
+                str(self.checkpoint),
+                "it was made by a training with other settings",
+                "Delete it to begin anew, or give the settings it was made with",
+            )
+        self.space.load_state_dict(state["space"])
+        self._weights.load_state_dict(state["weights"])
+        self._strides.load_state_dict(state["strides"])
+        self.epoch = state["epoch"]
+
+
+def _mix(seed: int, epoch: int) -> int:
+    return seed * 1_000_003 + epoch
+
+
+def _cosine(progress: float) -> float:
+    return (1 + math.cos(math.pi * min(max(progress, 0.0), 1.0))) / 2
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, lr: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = lr

@@ -1,0 +1,166 @@
+"""One trial as a task that any process can run: names and numbers in, results out, all JSON."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import fx
+
+from resnas import backbones
+from resnas.catalog import controllers, costs
+from resnas.converting import convert
+from resnas.costs._fvcore import fvcore_total
+from resnas.datasets._base import AbstractDataset, load
+from resnas.errors import ResnasError
+from resnas.executors._base import Json, Report
+from resnas.results import Architecture, TrialResult, TrialState, Value
+from resnas.space import SearchSpace
+from resnas.spec import JobSpec, TrainingSpec
+from resnas.storage import ArtifactStore
+from resnas.trainer import Trainer
+
+
+class TrialTask(Value):
+    """All that a process needs to know to run a trial."""
+
+    number: int
+    spec: JobSpec
+    lam: float
+    resizer: str
+    controller: str = "penalty"
+    seed: int
+    datasets_dir: str
+    artifacts_dir: str
+    checkpoint: str | None
+
+
+def run(task: Json, report: Report) -> list[Json]:
+    """Train one trial and keep its weights; the results are `TrialResult`s as JSON.
+
+    Reports an `EpochMetrics` as JSON after every epoch. What a person can mend (a loss that
+    became NaN) is a result of state "failed"; anything else is raised.
+    """
+    started = time.monotonic()
+    trial = TrialTask.model_validate(task)
+    trainer = None
+    facts: dict[str, Any] = {
+        **trial.model_dump(include={"number", "resizer", "controller", "lam", "seed"}),
+    }
+    try:
+        trainer = _trainer(trial)
+        for metrics in trainer.train():
+            report(metrics.model_dump(mode="json"))
+        facts |= _outcome(trainer, ArtifactStore(Path(trial.artifacts_dir)))
+        facts["state"] = TrialState.COMPLETE
+    except ResnasError as error:
+        facts |= {"state": TrialState.FAILED, "reason": str(error)}
+    facts["epochs_done"] = trainer.epoch if trainer else 0
+    facts["seconds"] = time.monotonic() - started
+    if trial.checkpoint:
+        Path(trial.checkpoint).unlink(missing_ok=True)
+    return [TrialResult(**facts).model_dump(mode="json")]
+
+
+def with_recipe(training: TrainingSpec, backbone: str) -> TrainingSpec:
+    """The settings with what was left open taken from the backbone's own recipe."""
+    recipe = backbones.recipe(backbone)
+    return training.model_copy(
+        update={
+            "lr": recipe.lr if training.lr is None else training.lr,
+            "weight_decay": (
+                recipe.weight_decay if training.weight_decay is None else training.weight_decay
+            ),
+        }
+    )
+
+
+def build_space(
+    backbone: str,
+    num_classes: int,
+    input_size: tuple[int, int, int],
+    resizer: str,
+    place: Any = None,
+    layers: tuple[str, ...] = (),
+) -> SearchSpace:
+    """The search space of a backbone by its name; its architectures can be built again."""
+    model = backbones.build(backbone, num_classes, input_size)
+    space = convert(model, input_size, resizer, place, layers)
+    space.backbone = backbone
+    space.num_classes = num_classes
+    return space
+
+
+def rebuild(architecture: Architecture, weights: bytes) -> fx.GraphModule:
+    """The fixed network of a stored architecture, in eval mode, on the CPU.
+
+    Args:
+        architecture: of a backbone known by name.
+        weights: content of the safetensors file that its trial kept.
+
+    Raises:
+        ResnasError: the architecture is of a user's own backbone, which has no name.
+        ArchitectureMismatch: it does not fit the backbone of that name.
+    """
+    if architecture.backbone is None or architecture.num_classes is None:
+        raise ResnasError(
+            "architecture", "it is of a backbone without a name", "Convert that module yourself"
+        )
+    space = build_space(
+        architecture.backbone,
+        architecture.num_classes,
+        architecture.input_size,
+        architecture.resizer,
+        architecture.place,
+        architecture.layers,
+    )
+    space.load_architecture(architecture)
+    fixed = space.freeze()
+    fixed.load_state_dict(safetensors.torch.load(weights))
+    return fixed.eval()
+
+
+@lru_cache(maxsize=2)
+def _dataset(name: str, root: str) -> AbstractDataset:
+    return load(name, Path(root))  # the next trial in this process finds it in memory
+
+
+def _trainer(trial: TrialTask) -> Trainer:
+    spec = trial.spec
+    dataset = _dataset(spec.dataset, trial.datasets_dir)
+    torch.manual_seed(trial.seed)
+    space = build_space(
+        spec.backbone, dataset.num_classes, dataset.input_size, trial.resizer, spec.place
+    )
+    return Trainer(
+        space,
+        dataset,
+        controllers[trial.controller](space, trial.lam),
+        with_recipe(spec.training, spec.backbone),
+        number=trial.number,
+        seed=trial.seed,
+        checkpoint=Path(trial.checkpoint) if trial.checkpoint else None,
+    )
+
+
+def _outcome(trainer: Trainer, artifacts: ArtifactStore) -> dict[str, Any]:
+    """What the trained network is, measured on the network itself."""
+    space, dataset = trainer.space, trainer.dataset
+    accuracy = trainer.accuracy(dataset.val)
+    test = trainer.accuracy(dataset.test) if dataset.test is not None else None
+    fixed = space.freeze().to("cpu").eval()
+    weights = {k: v.contiguous() for k, v in fixed.state_dict().items()}
+    return {
+        "architecture": space.architecture(),
+        "val_accuracy": accuracy,
+        "test_accuracy": test,
+        "macs": round(float(space.cost("macs"))),
+        "counter": costs["macs"].counter,
+        "fvcore_total": fvcore_total(fixed, space.input_size),
+        "params": round(float(space.cost("params"))),
+        "weights": artifacts.put(safetensors.torch.save(weights)),
+    }

@@ -1,0 +1,20 @@
+"""How a backbone is best trained; what a user does not say comes from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of SGD with Nesterov momentum 0.9 and a cosine schedule at batch size 64 to 128.
+
+    Attributes:
+        lr: learning rate of the weights at the start of the schedule.
+        weight_decay: of the weights.
+        about: one line for whoever chooses a backbone.
+    """
+
+    lr: float
+    weight_decay: float
+    about: str

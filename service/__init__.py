@@ -1,0 +1,1 @@
+"""The library behind HTTP: jobs, their database, the workers that run them."""

@@ -1,0 +1,228 @@
+"""A typed client of the service: what the `resnas` command uses, and any other Python program.
+
+>>> client = Client()
+>>> job = client.submit(JobSpec(backbone="vgg_small", dataset="digits", budget_gmacs=0.004))
+>>> for job in client.watch(job.id):
+...     print(job.state, job.trials_done)
+>>> client.export(client.front(job.id).best_under_budget.architecture_id, "onnx", Path("out"))
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import ValidationError
+
+from resnas.spec import JobSpec
+from resnas.storage import write_atomic
+from service.answers import (
+    Answer,
+    Entry,
+    Estimate,
+    Export,
+    Front,
+    Job,
+    Page,
+    StoredArchitecture,
+    Trial,
+)
+from service.client_errors import ServerFailed, problem_of, unreachable
+from service.settings import Settings
+
+Found = TypeVar("Found", bound=Answer)
+
+
+class Client:
+    """Talks to one server.
+
+    Args:
+        url: of the server; null: `RESNAS_URL`, else this machine at the port of the settings.
+        token: null: the one in the data directory of the settings, where there is one.
+    """
+
+    def __init__(self, url: str | None = None, token: str | None = None) -> None:
+        settings = Settings()
+        self.url = url or os.environ.get("RESNAS_URL") or f"http://127.0.0.1:{settings.port}"
+        token = token or _stored_token(settings.data_dir)
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            transport=httpx.HTTPTransport(retries=2),  # of refused connections only
+            timeout=httpx.Timeout(60, connect=5),
+        )
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def submit(self, spec: JobSpec) -> Job:
+        """Hand in a job; it is stored, not necessarily started, when this returns."""
+        return self._post(Job, "/v1/jobs", spec.model_dump(mode="json"))
+
+    def jobs(self, state: str | None = None) -> Iterator[Job]:
+        """All jobs, newest first, fetched page by page as they are asked for."""
+        return self._pages(Job, "/v1/jobs", {"state": state} if state else None)
+
+    def job(self, job_id: str) -> Job:
+        """One job."""
+        return self._get(Job, f"/v1/jobs/{_segment(job_id)}")
+
+    def trials(self, job_id: str) -> Iterator[Trial]:
+        """The trials of a job, those that are running included."""
+        return self._pages(Trial, f"/v1/jobs/{_segment(job_id)}/trials")
+
+    def front(
+        self,
+        job_id: str,
+        *,
+        max_gmacs: float | None = None,
+        min_accuracy: float | None = None,
+        include_dominated: bool = False,
+    ) -> Front:
+        """The Pareto front of a job's completed trials, cheapest first."""
+        query = {"max_gmacs": max_gmacs, "min_accuracy": min_accuracy}
+        given = {name: str(value) for name, value in query.items() if value is not None}
+        if include_dominated:
+            given["include_dominated"] = "true"
+        return self._get(Front, f"/v1/jobs/{_segment(job_id)}/front", given)
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask for the end of a job; one that is queued is cancelled at once."""
+        return self._post(Job, f"/v1/jobs/{_segment(job_id)}:cancel")
+
+    def watch(self, job_id: str, interval: float = 1.0) -> Iterator[Job]:
+        """The job as it is every `interval` seconds, until it has ended; that state comes last."""
+        while True:
+            job = self.job(job_id)
+            yield job
+            if job.ended:
+                return
+            time.sleep(interval)
+
+    def architecture(self, architecture_id: str) -> StoredArchitecture:
+        """The resolutions of one trained network."""
+        path = f"/v1/architectures/{_segment(architecture_id)}"
+        return self._get(StoredArchitecture, path)
+
+    def export(self, architecture_id: str, format: str, directory: Path) -> Path:
+        """Have the server write one architecture as a file, and fetch it into `directory`.
+
+        Returns:
+            Where the file lies; it is whole, and its SHA-256 is the one the server announced.
+
+        Raises:
+            ServerFailed: the export failed there, or the file arrived damaged.
+        """
+        path = f"/v1/architectures/{_segment(architecture_id)}/exports"
+        export = self._post(Export, path, {"format": format})
+        while not export.ended:
+            time.sleep(0.2)
+            export = self._get(Export, f"/v1/exports/{_segment(export.id)}")
+        if export.state != "succeeded":
+            raise ServerFailed(f"export {export.id}", export.reason, "See the server's log")
+        return self._download(export, directory)
+
+    def estimate(self, backbone: str, dataset: str) -> Estimate:
+        """What a backbone costs on a data set, and which costs can be reached."""
+        body = {"backbone": backbone, "dataset": dataset}
+        return self._post(Estimate, "/v1/estimates", body)
+
+    def backbones(self) -> list[Entry]:
+        """What the server can search."""
+        return list(self._pages(Entry, "/v1/backbones"))
+
+    def datasets(self) -> list[Entry]:
+        """What the server can train on."""
+        return list(self._pages(Entry, "/v1/datasets"))
+
+    def resizers(self) -> list[Entry]:
+        """What the server can put where a backbone changes its resolution."""
+        return list(self._pages(Entry, "/v1/resizers"))
+
+    def ready(self) -> bool:
+        """Whether the server is up and can reach its database."""
+        try:
+            return self._http.get("/readyz").is_success
+        except httpx.TransportError:
+            return False
+
+    def _download(self, export: Export, directory: Path) -> Path:
+        response = self._send("GET", f"/v1/exports/{_segment(export.id)}/content")
+        digest = hashlib.sha256(response.content).hexdigest()
+        if digest != export.sha256:
+            raise ServerFailed(
+                f"export {export.id}",
+                f"the file that arrived has the SHA-256 {digest}, not {export.sha256}",
+                "Export it again",
+            )
+        path = directory / export.filename
+        write_atomic(path, response.content)
+        return path
+
+    def _pages(
+        self, kind: type[Found], path: str, query: Mapping[str, str] | None = None
+    ) -> Iterator[Found]:
+        following = dict(query or {})
+        while True:
+            page = self._get(Page, path, following)
+            for item in page.items:
+                yield _parse(kind, item, path)
+            if page.next_cursor is None:
+                return
+            following["cursor"] = page.next_cursor
+
+    def _get(self, kind: type[Found], path: str, query: Mapping[str, str] | None = None) -> Found:
+        return _parse(kind, self._send("GET", path, query=query).content, path)
+
+    def _post(self, kind: type[Found], path: str, body: Mapping[str, Any] | None = None) -> Found:
+        return _parse(kind, self._send("POST", path, body=body).content, path)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, params=query, json=body)
+        except httpx.TransportError as error:
+            raise unreachable(self.url, error) from error
+        if not response.is_success:
+            raise problem_of(response)
+        return response
+
+
+def _parse(kind: type[Found], found: Any, path: str) -> Found:
+    try:
+        if isinstance(found, bytes):
+            return kind.model_validate_json(found)
+        return kind.model_validate(found)
+    except ValidationError as error:
+        raise ServerFailed(
+            path,
+            f"the answer is no {kind.__name__}: {error.errors()[0]['msg']}",
+            "Is it a resnas server, of about this version, that answers there?",
+        ) from error
+
+
+def _segment(text: str) -> str:
+    """An id as one segment of a path, so that no id can lead anywhere else."""
+    return quote(text, safe="")
+
+
+def _stored_token(data_dir: Path) -> str | None:
+    try:
+        return (data_dir / "token").read_text().strip()
+    except OSError:
+        return None  # without it the server says what is missing

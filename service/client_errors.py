@@ -1,0 +1,83 @@
+"""What can go wrong between the client and the server, each with the exit code of the command line.
+
+ResnasError
+├── ServerUnreachable   nobody answers at that address
+├── NotAllowed          no token, a wrong one, or a host name the server does not serve
+├── NotFound            no such job, architecture or export (the service's own)
+├── Refused             the request cannot be carried out as it stands
+└── ServerFailed        the server broke down, or answered something that is not its protocol
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from resnas.errors import ResnasError
+from service.errors import NotFound
+
+
+class ServerUnreachable(ResnasError):
+    """Nobody answers at the server's address."""
+
+
+class NotAllowed(ResnasError):
+    """The server does not accept the token, or the name by which it was called."""
+
+
+class Refused(ResnasError):
+    """The request cannot be carried out as it stands."""
+
+
+class ServerFailed(ResnasError):
+    """The server broke down, or what answered is not this service."""
+
+
+def problem_of(response: httpx.Response) -> ResnasError:
+    """The error that an answer of status 400 or more stands for.
+
+    The body is a problem document (RFC 9457) where the service itself answered; anything in between
+    (a proxy, another program at that port) may send whatever it likes.
+    """
+    status = response.status_code
+    problem = _document(response)
+    place = f"{response.request.method} {response.request.url.path}"
+    found = _found(problem) or f"the answer was {status} {response.reason_phrase}"
+    next_step = str(problem.get("next_step") or "").rstrip(".")
+    if status in (401, 403, 421):
+        hint = "Use the server's own data directory (RESNAS_DATA_DIR): its token lies there"
+        return NotAllowed(place, found, next_step or hint)
+    if status == 404:
+        return NotFound(place, found, next_step or "List what there is with 'resnas jobs'")
+    if status < 500 and problem:
+        return Refused(place, found, next_step or "Change the request")
+    return ServerFailed(place, found, next_step or "See the server's log")
+
+
+def unreachable(url: str, error: httpx.TransportError) -> ServerUnreachable:
+    """The error for a request that got no answer at all."""
+    reason = str(error) or type(error).__name__
+    return ServerUnreachable(
+        url, f"no answer ({reason})", "Start a server with 'resnas serve', or set RESNAS_URL"
+    )
+
+
+def _document(response: httpx.Response) -> Mapping[str, Any]:
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _found(problem: Mapping[str, Any]) -> str:
+    """The detail of a problem, and for wrong fields each of them by its JSON pointer."""
+    detail = str(problem.get("detail") or problem.get("title") or "")
+    fields = [
+        f"{error.get('pointer', '')} {error.get('detail', '')}".strip()
+        for error in problem.get("errors") or ()
+        if isinstance(error, dict)
+    ]
+    return "; ".join(part.rstrip(".") for part in (detail, *fields) if part)

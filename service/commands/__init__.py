@@ -1,0 +1,1 @@
+"""The commands of `resnas`, a file for each kind of work; `service.cli` puts them together."""

@@ -1,0 +1,82 @@
+"""Options that several commands share, and the job they describe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from resnas.errors import InvalidSpec
+from resnas.spec import JobSpec, Place, SearchSpec, TrainingSpec
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="Its id, or how the id begins.")]
+Backbone = Annotated[str, typer.Argument(help="See 'resnas backbones'.")]
+Dataset = Annotated[str, typer.Argument(help="See 'resnas datasets'.")]
+Budget = Annotated[
+    float, typer.Option("--budget-gmacs", help="Of one sample, in 1e9 multiply-accumulates.")
+]
+Resizers = Annotated[
+    list[str] | None,
+    typer.Option("--resizer", help="May be given several times; all are searched."),
+]
+PlaceOption = Annotated[
+    Place | None,
+    typer.Option("--place", help="Where it stands; default: as the resizer's paper has it."),
+]
+Strategy = Annotated[str | None, typer.Option(help="How trials are chosen.")]
+Trials = Annotated[int | None, typer.Option(help="How many trainings.")]
+Epochs = Annotated[int | None, typer.Option(help="Of each training.")]
+BatchSize = Annotated[int | None, typer.Option(help="Of each training.")]
+Parallel = Annotated[int | None, typer.Option(help="Trainings at the same time.")]
+Seed = Annotated[int | None, typer.Option(help="Of every random choice.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder, made where missing.")]
+
+
+def job_spec(
+    backbone: str,
+    dataset: str,
+    budget_gmacs: float,
+    *,
+    resizer: list[str] | None,
+    place: Place | None,
+    strategy: str | None,
+    trials: int | None,
+    epochs: int | None,
+    batch_size: int | None,
+    parallel: int | None,
+    seed: int | None,
+) -> JobSpec:
+    """The job that the options describe; what was not given keeps the default of `JobSpec`.
+
+    Raises:
+        InvalidSpec: a number out of its bounds; the message names the option.
+    """
+    fields = {
+        "backbone": backbone,
+        "dataset": dataset,
+        "budget_gmacs": budget_gmacs,
+        "resizer": resizer or None,
+        "place": place,
+        "strategy": strategy,
+        "trials": trials,
+        "seed": seed,
+    }
+    try:
+        return JobSpec(
+            **_given(fields),
+            training=TrainingSpec(**_given({"epochs": epochs, "batch_size": batch_size})),
+            search=SearchSpec(**_given({"parallel": parallel})),
+        )
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        option = "--" + str(wrong["loc"][0]).replace("_", "-")
+        raise InvalidSpec(
+            option, f"{wrong['input']!r}: {wrong['msg']}", "See 'resnas submit --help'"
+        ) from error
+
+
+def _given(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,163 @@
+"""Commands that do the work in this process, without a server."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from resnas.errors import InvalidSpec
+from service.commands.exits import Exit
+from service.commands.options import (
+    Backbone,
+    BatchSize,
+    Budget,
+    Dataset,
+    Epochs,
+    Json,
+    Output,
+    Parallel,
+    PlaceOption,
+    Resizers,
+    Seed,
+    Strategy,
+    Trials,
+    job_spec,
+)
+from service.console import gmacs, say, show_facts, show_front, show_json
+from service.progress import Listener, SearchProgress, best_under, points_of
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from resnas.estimating import Estimate
+    from resnas.searching import SearchResult
+
+_INPUT = re.compile(r"(\d+)x(\d+)x(\d+)")
+
+
+def search(
+    backbone: Backbone,
+    dataset: Dataset,
+    budget_gmacs: Budget,
+    resizer: Resizers = None,
+    place: PlaceOption = None,
+    strategy: Strategy = None,
+    trials: Trials = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    parallel: Parallel = None,
+    seed: Seed = None,
+    executor: Annotated[str, typer.Option(help="Where trials run: inline or ray.")] = "inline",
+    output: Output = Path("search"),
+    as_json: Json = False,
+) -> None:
+    """Search here and now, without a server, and save what was found."""
+    from resnas.searching import search as run_search
+
+    spec = job_spec(
+        backbone,
+        dataset,
+        budget_gmacs,
+        resizer=resizer,
+        place=place,
+        strategy=strategy,
+        trials=trials,
+        epochs=epochs,
+        batch_size=batch_size,
+        parallel=parallel,
+        seed=seed,
+    )
+    with SearchProgress(spec.trials) as progress:
+        listener = Listener(progress, spec.budget_gmacs)
+        with _interruptible(listener):
+            result = run_search(
+                spec,
+                executor=executor,
+                observer=listener,
+                datasets_dir=Settings().datasets_dir,
+            )
+    result.save(output)
+    _show_result(result, spec.budget_gmacs, as_json)
+    say(f"Saved in {output}: every trial with its weights.")
+    if listener.stopping:
+        raise typer.Exit(Exit.INTERRUPTED)
+
+
+def estimate(
+    backbone: Backbone,
+    input: Annotated[
+        str, typer.Option("--input", metavar="CxHxW", help="Channels, height and width.")
+    ] = "3x32x32",
+    classes: Annotated[int, typer.Option(min=1, help="What the backbone tells apart.")] = 10,
+    resizer: Resizers = None,
+    place: PlaceOption = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a backbone costs and which costs its search space reaches."""
+    from resnas.estimating import estimate as run_estimate
+
+    found = run_estimate(
+        backbone,
+        _input_size(input),
+        classes,
+        resizers=tuple(resizer or ("dynopool",)),
+        place=place,
+    )
+    if as_json:
+        show_json(found)
+    else:
+        _show_estimate(found)
+
+
+@contextmanager
+def _interruptible(listener: Listener) -> Iterator[None]:
+    """Ctrl-C ends the search after the epoch and keeps what there is; a second one ends at once."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        del signum, frame
+        signal.signal(signal.SIGINT, before)
+        listener.stopping = True
+        say("Stopping after this epoch; press Ctrl-C again to drop everything.")
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _show_result(result: SearchResult, budget: float, as_json: bool) -> None:
+    points = points_of(result.front)
+    best = best_under(points, budget)
+    if as_json:
+        show_json({"points": points, "best_under_budget": best, "trials": result.trials})
+    else:
+        show_front(points, best, budget)
+
+
+def _show_estimate(found: Estimate) -> None:
+    show_facts(
+        [
+            ("the backbone as it is", f"{gmacs(found.human_gmacs)} GMACs"),
+            ("where a search starts", f"{gmacs(found.start_gmacs)} GMACs"),
+            ("smallest reachable", f"{gmacs(found.min_gmacs)} GMACs"),
+            ("largest reachable", f"{gmacs(found.max_gmacs)} GMACs"),
+            ("parameters", f"{found.params:,}"),
+            ("sizes to learn", ", ".join(group.name for group in found.groups)),
+            ("counted by", found.counter),
+        ]
+    )
+
+
+def _input_size(text: str) -> tuple[int, int, int]:
+    match = _INPUT.fullmatch(text)
+    if match is None:
+        raise InvalidSpec("--input", f"'{text}'", "Write channels, height and width as 3x32x32")
+    channels, height, width = (int(number) for number in match.groups())
+    return channels, height, width

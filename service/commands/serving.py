@@ -1,0 +1,55 @@
+"""Commands that start something that stays: the server, a worker, the demonstration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.commands.options import Output
+from service.settings import Settings
+
+DataDir = Annotated[
+    Path | None, typer.Option(help="Database, files and token; default: RESNAS_DATA_DIR.")
+]
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="0: any free one.")] = None,
+    data_dir: DataDir = None,
+    worker: Annotated[
+        bool, typer.Option("--worker/--no-worker", help="Run jobs in this process, too.")
+    ] = True,
+) -> None:
+    """Serve the HTTP interface and, unless told otherwise, run the jobs."""
+    from service.serving import serve as run_server
+
+    given = {"host": host, "port": port, "data_dir": data_dir}
+    settings = Settings().model_copy(
+        update={name: value for name, value in given.items() if value is not None}
+        | {"worker": worker}
+    )
+    raise typer.Exit(run_server(settings))
+
+
+def worker(data_dir: DataDir = None) -> None:
+    """Run jobs of a server elsewhere: both use one PostgreSQL database (RESNAS_DATABASE_URL)."""
+    from service.serving import run_worker
+
+    settings = Settings()
+    if data_dir is not None:
+        settings = settings.model_copy(update={"data_dir": data_dir})
+    raise typer.Exit(run_worker(settings))
+
+
+def demo(
+    trials: Annotated[int, typer.Option(min=1, help="How many trainings.")] = 8,
+    epochs: Annotated[int, typer.Option(min=1, help="Of each training.")] = 15,
+    output: Output = Path("demo"),
+) -> None:
+    """From nothing to a Pareto front and an exported network, on handwritten digits."""
+    from service.demo import run_demo
+
+    run_demo(trials, epochs, output)

@@ -1,0 +1,1 @@
+"""The database: our own tables are the truth about every job."""

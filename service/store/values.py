@@ -1,0 +1,119 @@
+"""What the store returns: frozen values, never rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from resnas.results import Architecture, TrialResult, TrialState
+from resnas.spec import JobSpec
+from service.errors import Failure
+
+Json = dict[str, Any]
+
+
+class State(StrEnum):
+    """States of a job; an export knows all but the two of cancelling."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+LEASED = (State.RUNNING, State.CANCELLING)
+"""States in which a worker holds the lease."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to write about one job or export; void as soon as the attempt is not the latest."""
+
+    id: str
+    owner: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """One accepted spec and how far it is."""
+
+    id: str
+    state: State
+    spec: JobSpec
+    estimate: Json
+    trials_done: int
+    trials_total: int
+    attempt: int
+    crashes: int
+    error: Failure | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial of a job; `result` once it has ended, `progress` of its latest epoch."""
+
+    id: str
+    job_id: str
+    number: int
+    state: TrialState
+    result: TrialResult | None
+    progress: Json | None
+    architecture_id: str | None
+    started_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Point:
+    """A completed trial as the front sees it."""
+
+    job_id: str
+    number: int
+    architecture_id: str
+    lam: float
+    resizer: str
+    val_accuracy: float
+    test_accuracy: float | None
+    macs: int
+
+    @property
+    def gmacs(self) -> float:
+        """Cost in GMACs of one sample."""
+        return self.macs / 1e9
+
+
+@dataclass(frozen=True)
+class StoredArchitecture:
+    """An architecture and the trial that found it."""
+
+    id: str
+    job_id: str
+    architecture: Architecture
+    result: TrialResult
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Export:
+    """One architecture asked for as a file; `manifest` and the rest once it is there."""
+
+    id: str
+    architecture_id: str
+    format: str
+    state: State
+    crashes: int
+    file_name: str | None
+    size: int | None
+    sha256: str | None
+    manifest: Json | None
+    error: Failure | None
+    created_at: datetime
+    finished_at: datetime | None
