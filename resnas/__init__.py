@@ -1,8 +1,8 @@
 """Differentiable architecture-resolution search.
 
-    space = resnas.convert(model, input_size=(3, 32, 32), resizer="dynopool")
-    loss = criterion(space(x), y) + lam * space.cost("macs") / 1e9
-    slim = resnas.freeze(space)  # a plain nn.Module at integer sizes, same outputs
+space = resnas.convert(model, input_size=(3, 32, 32), resizer="dynopool")
+loss = criterion(space(x), y) + lam * space.cost("macs") / 1e9
+slim = resnas.freeze(space)  # a plain nn.Module at integer sizes, same outputs
 """
 
 from __future__ import annotations

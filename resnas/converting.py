@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 
 import torch
@@ -160,11 +161,10 @@ def _bound(space: SearchSpace) -> None:
         if not crowded:
             return
         for resizer in crowded:
-            resizer.smallest = (resizer.smallest[0] + 1, resizer.smallest[1] + 1)
+            v, h = (math.floor(size + 0.5) + 0.501 for size in resizer.smallest)
+            resizer.smallest = (v, h)  # just rounds to one pixel more
     raise GraphError(
         "convert",
         "no smallest sizes were found at which every window of the backbone fits its map",
         "Exclude the sites before its largest unpadded convolution (sites=[...])",
     )
-
-

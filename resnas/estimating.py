@@ -72,7 +72,7 @@ def estimate(
         resizers=resizers,
         place=place,
         human_gmacs=first.human_cost("macs") / 1e9,
-        start_gmacs=float(first.cost("macs")) / 1e9,
+        start_gmacs=int(first.cost("macs").detach()) / 1e9,
         min_gmacs=min(low for low, _ in ranges) / 1e9,
         max_gmacs=max(high for _, high in ranges) / 1e9,
         params=first.human_cost("params"),

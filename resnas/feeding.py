@@ -57,7 +57,7 @@ class Feeder:
 
     def in_order(self, split: Split, size: int = 512) -> Iterator[tuple[Tensor, Tensor]]:
         """All samples of a split as they lie, (B, C, H, W) float and (B,) int64."""
-        for index in torch.arange(len(split)).split(size):
+        for index in torch.split(torch.arange(len(split)), size):
             images = split.images[index.to(_home(split.images))]
             yield self._normalised(images), split.labels[index].to(self.device)
 

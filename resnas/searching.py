@@ -55,8 +55,8 @@ class SearchResult:
         directory = Path(directory)
         for result in self.front:
             if result.weights:
-                content = self.artifacts.read(result.weights)
-                write_atomic(directory / "weights" / f"{result.weights}.safetensors", content)
+                weights = self.artifacts.read(result.weights)
+                write_atomic(directory / "weights" / f"{result.weights}.safetensors", weights)
         content = {
             "spec": self.spec.model_dump(mode="json"),
             "trials": [trial.model_dump(mode="json") for trial in self.trials],

@@ -82,9 +82,7 @@ class SearchSpace(nn.Module):
         self._program = propagation.program
         self._operations = propagation.operations()
         self._totals: dict[str, Polynomial] = {}
-        self._site_dims = {
-            name: propagation.shape(node)[2:] for name, node in site_nodes.items()
-        }
+        self._site_dims = {name: propagation.shape(node)[2:] for name, node in site_nodes.items()}
         self._resized = {
             node.name: tuple(propagation.shape(source)[2:] for source in node.all_input_nodes)
             for node in model.graph.nodes
@@ -220,8 +218,10 @@ class SearchSpace(nn.Module):
         """The variables of the program with every learnable stride at one value."""
         before = [g.stride.detach().clone() for g in self.groups]
         self._set_strides(
-            [torch.full_like(s, stride) if g.learnable else s
-             for g, s in zip(self.groups, before, strict=True)]
+            [
+                torch.full_like(s, stride) if g.learnable else s
+                for g, s in zip(self.groups, before, strict=True)
+            ]
         )
         integers = self._evaluate().integers
         self._set_strides(before)
@@ -247,7 +247,8 @@ class SearchSpace(nn.Module):
 
     def _size_in(self, g: Group) -> Size:
         node = next(
-            n for n in self.model.graph.nodes
+            n
+            for n in self.model.graph.nodes
             if n.name in self._resized and self.model.get_submodule(str(n.target)) is g.leader
         )
         return _size(self._resized[node.name][0], self._evaluate().integers)

@@ -158,9 +158,9 @@ def _outcome(trainer: Trainer, artifacts: ArtifactStore) -> dict[str, Any]:
         "architecture": space.architecture(),
         "val_accuracy": accuracy,
         "test_accuracy": test,
-        "macs": round(float(space.cost("macs"))),
+        "macs": int(space.cost("macs").detach()),
         "counter": costs["macs"].counter,
         "fvcore_total": fvcore_total(fixed, space.input_size),
-        "params": round(float(space.cost("params"))),
+        "params": int(space.cost("params").detach()),
         "weights": artifacts.put(safetensors.torch.save(weights)),
     }

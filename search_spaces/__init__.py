@@ -1,7 +1,8 @@
 """What can be searched: one backbone a file, found by its file name.
 
-Plain torch modules and facts about them; this package knows nothing of resizers or searches. A file
-states `RECIPE` and `build(num_classes, input_size)`; adding one is all that adding a backbone takes.
+Plain torch modules and facts about them; this package knows nothing of resizers or searches. A
+file states `RECIPE` and `build(num_classes, input_size)`; adding one is all that adding a backbone
+takes.
 
 >>> model = build("resnet_small", num_classes=10, input_size=(1, 32, 32))
 >>> names()[:2]

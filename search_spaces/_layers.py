@@ -8,7 +8,7 @@ from collections import OrderedDict
 from torch import nn
 
 SMALL_IMAGE = 64
-"""Up to this many pixels on the shorter side a backbone takes its CIFAR form, above its 224 form."""
+"""Pixels on the shorter side, up to which a backbone takes its CIFAR form; above, its 224 form."""
 
 
 def is_small(input_size: tuple[int, int, int]) -> bool:

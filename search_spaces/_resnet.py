@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from typing import ClassVar, TypeAlias
 
 from torch import Tensor, nn
 
@@ -26,15 +26,6 @@ class _Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.act(self.body(x) + self.shortcut(x))
         return out
-
-
-class BlockKind(Protocol):
-    """Builds the block that turns `channels` into `planes * expansion` channels."""
-
-    expansion: ClassVar[int]
-
-    def __call__(self, channels: int, planes: int, stride: int) -> nn.Module:
-        """The block."""
 
 
 class BasicBlock(_Block):
@@ -61,6 +52,9 @@ class Bottleneck(_Block):
         super().__init__(_body([down, spatial, up]), channels, width, stride)
 
 
+BlockKind: TypeAlias = type[BasicBlock] | type[Bottleneck]
+
+
 def _body(pairs: Sequence[OrderedDict[str, nn.Module]]) -> nn.Sequential:
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for number, pair in enumerate(pairs, start=1):
@@ -76,10 +70,11 @@ def resnet(
     block: BlockKind,
     planes: Sequence[int],
     depths: Sequence[int],
+    strides: Sequence[int],
     *,
     stem: int = 64,
 ) -> nn.Sequential:
-    """A stem and stages of blocks; every stage but the first halves the map.
+    """A stem and stages of blocks.
 
     Args:
         input_size: (C, H, W); decides between the CIFAR stem (3×3, stride 1) and the ImageNet
@@ -88,15 +83,16 @@ def resnet(
         block: `BasicBlock` or `Bottleneck`.
         planes: inner width of the blocks, by stage.
         depths: number of blocks, by stage.
+        strides: of the first block of each stage.
         stem: channels behind the stem.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict(stem=_stem(input_size, stem))
     channels = stem
-    for number, (width, depth) in enumerate(zip(planes, depths, strict=True), start=1):
+    stages = zip(planes, depths, strides, strict=True)
+    for number, (width, depth, stride) in enumerate(stages, start=1):
         blocks: list[nn.Module] = []
         for index in range(depth):
-            stride = 2 if number > 1 and index == 0 else 1
-            blocks.append(block(channels, width, stride))
+            blocks.append(block(channels, width, stride if index == 0 else 1))
             channels = width * block.expansion
         layers[f"stage{number}"] = nn.Sequential(*blocks)
     model = nn.Sequential(OrderedDict(**layers, head=head(channels, num_classes)))

@@ -7,12 +7,12 @@ from torch import nn
 from search_spaces._mobilenet import Stage, mobilenet
 from search_spaces._recipe import Recipe
 
-RECIPE = Recipe(lr=0.05, weight_decay=4e-5, about="a MobileNetV2 of five blocks, for small images")
+RECIPE = Recipe(lr=0.1, weight_decay=4e-5, about="a MobileNetV2 of five blocks, for small images")
 
 STAGES = (
-    Stage(expansion=4, width=32, depth=2, stride=2),
+    Stage(expansion=2, width=24, depth=1, stride=2),
     Stage(expansion=4, width=64, depth=2, stride=2),
-    Stage(expansion=4, width=96, depth=1, stride=2),
+    Stage(expansion=6, width=128, depth=2, stride=2),
 )
 
 

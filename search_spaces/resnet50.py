@@ -9,7 +9,11 @@ from search_spaces._resnet import Bottleneck, resnet
 
 RECIPE = Recipe(lr=0.1, weight_decay=5e-4, about="ResNet-50; resized by strided convolutions")
 
+PLANES = (64, 128, 256, 512)
+DEPTHS = (3, 4, 6, 3)
+STRIDES = (1, 2, 2, 2)
+
 
 def build(num_classes: int, input_size: tuple[int, int, int]) -> nn.Module:
     """ResNet-50; the CIFAR form has a 3×3 stem and no max pool."""
-    return resnet(input_size, num_classes, Bottleneck, (64, 128, 256, 512), (3, 4, 6, 3))
+    return resnet(input_size, num_classes, Bottleneck, PLANES, DEPTHS, STRIDES)

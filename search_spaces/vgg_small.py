@@ -7,7 +7,7 @@ from torch import nn
 from search_spaces._recipe import Recipe
 from search_spaces._vgg import vgg
 
-RECIPE = Recipe(lr=0.05, weight_decay=5e-4, about="a VGG of four convolutions, for small images")
+RECIPE = Recipe(lr=0.1, weight_decay=5e-4, about="a VGG of four convolutions, for small images")
 
 STAGES = ((32,), (64,), (96,), (128,))
 

@@ -1,15 +1,19 @@
-"""What the server answers, as the client's values: frozen, and tolerant of fields of a newer server.
+"""What the server answers, as frozen values that tolerate the fields of a newer server.
 
 Unknown fields are kept, so that what a program prints as JSON is what the server said.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from resnas.results import Architecture, Size
 
 ENDED = frozenset({"succeeded", "failed", "cancelled"})
+_PLAIN_NAME = re.compile(r"[\w-][\w.-]{0,200}")
 
 
 class Answer(BaseModel):
@@ -35,7 +39,7 @@ class FrontPoint(Answer):
     test_accuracy: float | None = None
     resizer: str | None = None
     lam: float | None = None
-    sizes: dict[str, tuple[int, int]] = Field(default_factory=dict)
+    sizes: dict[str, Size] | None = None
 
 
 class Front(Answer):
@@ -88,9 +92,12 @@ class Trial(Answer):
 
 
 class StoredArchitecture(Answer):
-    """The resolutions of one trained network, and what it achieves."""
+    """The resolutions of one trained network, and the job that found it."""
 
     id: str
+    job_id: str
+    architecture: Architecture
+    gmacs: float | None = None
 
 
 class Page(Answer):
@@ -105,8 +112,17 @@ class Export(Answer):
 
     id: str
     state: str
+    filename: str | None = None
     sha256: str | None = None
     error: Any = None
+
+    @field_validator("filename")
+    @classmethod
+    def _names_no_folder(cls, filename: str | None) -> str | None:
+        """A name from the network must not decide where on this machine a file is written."""
+        if filename is not None and not _PLAIN_NAME.fullmatch(filename):
+            raise ValueError(f"{filename!r} is not a plain file name")
+        return filename
 
     @property
     def ended(self) -> bool:

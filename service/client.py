@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -20,7 +20,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import ValidationError
 
-from resnas.spec import JobSpec
+from resnas.spec import JobSpec, Place
 from resnas.storage import write_atomic
 from service.answers import (
     Answer,
@@ -48,9 +48,9 @@ class Client:
     """
 
     def __init__(self, url: str | None = None, token: str | None = None) -> None:
-        settings = Settings()
+        settings = Settings.load()
         self.url = url or os.environ.get("RESNAS_URL") or f"http://127.0.0.1:{settings.port}"
-        token = token or _stored_token(settings.data_dir)
+        token = _stored_token(settings.token_path) if token is None else token
         self._http = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {token}"} if token else {},
@@ -131,9 +131,15 @@ class Client:
             raise ServerFailed(f"export {export.id}", export.reason, "See the server's log")
         return self._download(export, directory)
 
-    def estimate(self, backbone: str, dataset: str) -> Estimate:
+    def estimate(
+        self,
+        backbone: str,
+        dataset: str,
+        resizer: Sequence[str] = ("dynopool",),
+        place: Place | None = None,
+    ) -> Estimate:
         """What a backbone costs on a data set, and which costs can be reached."""
-        body = {"backbone": backbone, "dataset": dataset}
+        body = {"backbone": backbone, "dataset": dataset, "resizer": resizer, "place": place}
         return self._post(Estimate, "/v1/estimates", body)
 
     def backbones(self) -> list[Entry]:
@@ -164,7 +170,7 @@ class Client:
                 f"the file that arrived has the SHA-256 {digest}, not {export.sha256}",
                 "Export it again",
             )
-        path = directory / export.filename
+        path = directory / (export.filename or f"{export.id}.bin")
         write_atomic(path, response.content)
         return path
 
@@ -221,8 +227,8 @@ def _segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def _stored_token(data_dir: Path) -> str | None:
+def _stored_token(path: Path) -> str | None:
     try:
-        return (data_dir / "token").read_text().strip()
+        return path.read_text().strip()
     except OSError:
         return None  # without it the server says what is missing

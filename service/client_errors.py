@@ -43,7 +43,7 @@ def problem_of(response: httpx.Response) -> ResnasError:
     """
     status = response.status_code
     problem = _document(response)
-    place = f"{response.request.method} {response.request.url.path}"
+    place = str(problem.get("place") or f"{response.request.method} {response.request.url.path}")
     found = _found(problem) or f"the answer was {status} {response.reason_phrase}"
     next_step = str(problem.get("next_step") or "").rstrip(".")
     if status in (401, 403, 421):
@@ -73,11 +73,11 @@ def _document(response: httpx.Response) -> Mapping[str, Any]:
 
 
 def _found(problem: Mapping[str, Any]) -> str:
-    """The detail of a problem, and for wrong fields each of them by its JSON pointer."""
-    detail = str(problem.get("detail") or problem.get("title") or "")
-    fields = [
-        f"{error.get('pointer', '')} {error.get('detail', '')}".strip()
+    """What a problem says: each wrong field by its pointer or name, else its one sentence."""
+    wrong = [
+        f"{error.get('pointer') or error.get('parameter') or ''} {error.get('detail', '')}".strip()
         for error in problem.get("errors") or ()
         if isinstance(error, dict)
     ]
-    return "; ".join(part.rstrip(".") for part in (detail, *fields) if part)
+    found = "; ".join(wrong) or problem.get("found") or problem.get("detail") or ""
+    return str(found).rstrip(".")

@@ -164,7 +164,7 @@ def _cell(value: float, low: float, high: float, count: int) -> int:
 
 def _sizes(point: FrontPoint) -> str:
     """Heights and widths in the order of the network, repeated ones once."""
-    texts = [f"{h}" if h == w else f"{h}x{w}" for h, w in point.sizes.values()]
+    texts = [f"{h}" if h == w else f"{h}x{w}" for h, w in (point.sizes or {}).values()]
     return " ".join(
         text for text, before in zip(texts, ["", *texts], strict=False) if text != before
     )

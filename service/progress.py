@@ -9,8 +9,10 @@ from typing import Self
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from resnas import pareto
 from resnas.results import EpochMetrics, TrialResult, TrialState
 from service.answers import FrontPoint, Job, Trial
+from service.client import Client
 from service.console import achieved, say, stderr
 
 _SPEED_PERIOD = 3600.0  # seconds; trials are long, so the speed is taken over a long time
@@ -127,6 +129,16 @@ class Listener:
         self.progress.show(Standing(done, tuple(self._running.values()), best))
 
 
+def follow(client: Client, job: Job) -> Job:
+    """Show a job of a server until it has ended; returns what it came to."""
+    say(f"Watching job {job.id}, which is {job.state}.")
+    ended = job
+    with SearchProgress(job.trials_total) as progress:
+        for ended in client.watch(job.id):
+            progress.show(standing_of(ended, client.trials(job.id)))
+    return ended
+
+
 def standing_of(job: Job, trials: Iterable[Trial]) -> Standing:
     """How far a job of the server is."""
     running = tuple(
@@ -156,5 +168,6 @@ def points_of(results: Sequence[TrialResult]) -> list[FrontPoint]:
 
 def best_under(points: Sequence[FrontPoint], budget: float) -> FrontPoint | None:
     """The most accurate point of at most `budget` GMACs, the cheaper of two equal ones."""
-    affordable = [point for point in points if point.gmacs <= budget]
-    return max(affordable, key=lambda point: (point.val_accuracy, -point.gmacs), default=None)
+    pairs = [(point.val_accuracy, point.gmacs) for point in points]
+    index = pareto.best_under(pairs, budget)
+    return None if index is None else points[index]

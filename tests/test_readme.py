@@ -10,21 +10,18 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import tomllib
-from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 import yaml
+
+from service.local_server import LocalServer, local_server
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -83,7 +80,7 @@ def blocks(text: str) -> list[Block]:
 
 
 class Session:
-    """Runs blocks one after the other; what one sets, the next one finds."""
+    """Runs blocks one after the other; what one exports or assigns, the next one finds."""
 
     def __init__(self, folder: Path, environment: dict[str, str], address: str = PUBLISHED) -> None:
         self.folder = folder
@@ -116,37 +113,7 @@ class Session:
         return done.stdout
 
 
-@contextmanager
-def live_server(environment: dict[str, str], port: int) -> Iterator[None]:
-    """A server with its worker, as `resnas serve` starts it."""
-    log = Path(environment["RESNAS_DATA_DIR"]).with_suffix(".log")
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            ["resnas", "serve", "--port", str(port)],
-            env=environment,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        wait_until_ready(process, f"http://127.0.0.1:{port}/readyz", log)
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-def wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urlopen(url, timeout=5):
-                return
-        except (URLError, OSError):
-            time.sleep(0.1)
-    pytest.fail(f"the server did not start: {log.read_text()}")
-
-
-def surroundings(folder: Path) -> dict[str, str]:
+def surroundings(folder: Path, server: LocalServer) -> dict[str, str]:
     """An environment in which `resnas` and `python` are those of this source tree."""
     programs = folder / "bin"
     programs.mkdir()
@@ -157,14 +124,9 @@ def surroundings(folder: Path) -> dict[str, str]:
     return kept | {
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
-        "RESNAS_DATA_DIR": str(folder / "data"),
+        "RESNAS_DATA_DIR": str(server.data_dir),
+        "RESNAS_URL": server.url,
     }
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def make_targets() -> set[str]:
@@ -271,14 +233,11 @@ def test_every_other_block_of_the_readme_runs(tmp_path: Path) -> None:
     wanted = [block for block in readme() if block.language == "python" or not block.is_setup]
     if shutil.which("curl") is None and any("curl" in block.text for block in wanted):
         pytest.skip("curl is not installed here")
-    environment = surroundings(tmp_path)
-    port = free_port()
     folder = tmp_path / "here"
     folder.mkdir()
-    session = Session(
-        folder, environment | {"RESNAS_URL": f"http://127.0.0.1:{port}"}, f"127.0.0.1:{port}"
-    )
-    with patch.dict(os.environ, {"PATH": environment["PATH"]}), live_server(environment, port):
+    with local_server(tmp_path / "data") as server:
+        address = server.url.removeprefix("http://")
+        session = Session(folder, surroundings(tmp_path, server), address)
         for block in wanted:
             try:
                 session.run(block)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -37,7 +37,6 @@ class Operation:
     output: Shape | None
 
 
-
 class AbstractCost(ABC):
     """A count for one sample, as an exact polynomial in the learnable sizes.
 
@@ -61,6 +60,7 @@ class AbstractCost(ABC):
 ENTRY = AbstractCost
 
 Rule = Callable[[Operation], Dim]
+Entry = TypeVar("Entry")
 
 
 def kind(target: Target) -> Any:
@@ -68,19 +68,27 @@ def kind(target: Target) -> Any:
     return type(target) if isinstance(target, (nn.Module, torch.Tensor)) else target
 
 
-def rule_for(rules: dict[Any, Rule], operation: Operation, counter: str) -> Rule:
-    """The rule for an operation; a subclass that computes as its parent shares its rule.
+def lookup(rules: Mapping[Any, Entry], target: Target) -> Entry | None:
+    """The rule of a target; a subclass that computes as its parent shares the parent's."""
+    found = kind(target)
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        return rules.get(found)
+    for parent in found.__mro__:
+        if parent in rules and getattr(parent, "forward", None) is found.forward:
+            return rules[parent]
+    return None
+
+
+def rule_for(rules: Mapping[Any, Rule], operation: Operation, counter: str) -> Rule:
+    """The rule for an operation.
 
     Raises:
         UnsupportedLayer: there is none.
     """
+    rule = lookup(rules, operation.target)
+    if rule is not None:
+        return rule
     found = kind(operation.target)
-    if isinstance(found, type) and issubclass(found, nn.Module):
-        for parent in found.__mro__:
-            if parent in rules and (parent is found or parent.forward is found.forward):
-                return rules[parent]
-    elif found in rules:
-        return rules[found]
     name = getattr(found, "__qualname__", found)
     raise UnsupportedLayer(
         operation.place,

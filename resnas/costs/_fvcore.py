@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import warnings
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def fvcore_counts(module: nn.Module, input_size: tuple[int, int, int]) -> dict[str, int]:
@@ -15,8 +16,6 @@ def fvcore_counts(module: nn.Module, input_size: tuple[int, int, int]) -> dict[s
         module: a plain network; it is traced in eval mode.
         input_size: (C, H, W).
     """
-    from fvcore.nn import FlopCountAnalysis  # takes half a second to import
-
     training = module.training
     module.eval()
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
@@ -24,13 +23,21 @@ def fvcore_counts(module: nn.Module, input_size: tuple[int, int, int]) -> dict[s
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        analysis = FlopCountAnalysis(module, torch.zeros(1, *input_size, device=device))
-        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-        analysis.tracer_warnings("none")
-        return {str(name): round(count) for name, count in analysis.by_operator().items()}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # fvcore still traces by torch.jit
+            return _by_operator(module, torch.zeros(1, *input_size, device=device))
     finally:
         logger.setLevel(level)
         module.train(training)
+
+
+def _by_operator(module: nn.Module, sample: Tensor) -> dict[str, int]:
+    from fvcore.nn import FlopCountAnalysis  # takes half a second to import
+
+    analysis = FlopCountAnalysis(module, sample)
+    analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+    analysis.tracer_warnings("none")
+    return {str(name): round(count) for name, count in analysis.by_operator().items()}
 
 
 def fvcore_total(module: nn.Module, input_size: tuple[int, int, int]) -> int:

@@ -13,6 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import ray
+from ray._private import ray_constants
+from ray._private import worker as ray_worker
 
 
 @contextmanager
@@ -32,14 +34,17 @@ def connected(address: str | None) -> Iterator[None]:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
             yield from _until_shutdown()
     else:
-        with environment(_private()), TemporaryDirectory(prefix="ray-", dir=_short()) as folder:
+        with (
+            environment(_private()),
+            _loopback(),
+            TemporaryDirectory(prefix="ray-", dir=_short()) as folder,
+        ):
             ray.init(
                 address="local",
                 num_cpus=_cpus(),
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                _node_ip_address="127.0.0.1",
                 _temp_dir=folder,
             )
             yield from _until_shutdown()
@@ -77,17 +82,36 @@ def quiet() -> Iterator[None]:
         logging.getLogger("ray.tune").setLevel(tune_before)
 
 
+@contextmanager
+def _loopback() -> Iterator[None]:
+    """Ray listens on 127.0.0.1 alone.
+
+    Asked for that address it takes the machine's public one instead, unless clusters are switched
+    off; it reads that switch, an environment variable, once at import into this constant.
+    """
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
 def _until_shutdown() -> Iterator[None]:
+    before = ray_worker._worker_logs_enabled
+    ray_worker._worker_logs_enabled = False  # or the death of a worker is printed to stdout
     try:
         yield
     finally:
         ray.shutdown()
+        ray_worker._worker_logs_enabled = before
 
 
 def _private() -> dict[str, str | None]:
     """What a private Ray finds in its environment."""
     return {
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's own processes, too: loopback
         # otherwise Ray would write a token of its own into the home directory
         "RAY_AUTH_TOKEN": os.environ.get("RAY_AUTH_TOKEN") or _token(),
         "RAY_AUTH_MODE": None,  # Ray sets it to "token" by itself

@@ -35,19 +35,28 @@ class Inline(AbstractExecutor):
         number: int = task["number"]
 
         def report(message: Json) -> None:
-            feed.report(number, json.loads(json.dumps(message)))
-            if feed.should_stop():
-                raise _Stopped
+            text = json.dumps(message)
+            try:
+                feed.report(number, json.loads(text))
+                stop = feed.should_stop()
+            except Exception as error:
+                raise _Ended from error
+            if stop:
+                raise _Ended
 
         try:
             results = json.loads(json.dumps(work(task, report)))
-        except _Stopped:
-            return
+        except _Ended as end:
+            if end.__cause__ is not None:
+                raise end.__cause__ from None
         except Exception as error:  # noqa: BLE001 - whatever a task raises is its own failure
             feed.failed(number, reason(error))
         else:
             feed.done(number, results)
 
 
-class _Stopped(BaseException):
-    """Ends a task from within its report; no `except Exception` of the task may catch it."""
+class _Ended(BaseException):
+    """Ends a task from within its report: the feed says stop, or raised (the cause).
+
+    No `except Exception` of the task may catch it, and it is no failure of the task.
+    """

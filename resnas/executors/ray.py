@@ -1,14 +1,17 @@
+# ruff: noqa: ARG002 - Tune prescribes what its callbacks are given
 """Tasks in processes of their own, scheduled by Ray Tune, on this machine or on a cluster."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import ray
-from ray import tune
+from ray import cloudpickle, tune
 from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
@@ -19,10 +22,13 @@ from resnas.executors._cluster import connected, environment, quiet
 from resnas.executors._running import reason, threads
 
 _SETTINGS = {
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new console prints tables however low its verbosity
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the caller keeps the results
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # an interrupt has to reach the caller
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the feed is told
 }
+
+_ERROR_LINE = re.compile(r"^(?:ray\.exceptions\.)?((?!ActorDied)\w+Error: .+)$", re.MULTILINE)
 
 
 class RayTune(AbstractExecutor):
@@ -60,26 +66,30 @@ class RayTune(AbstractExecutor):
         settings = _SETTINGS | {"TUNE_MAX_PENDING_TRIALS_PG": str(self.parallel)}
         with quiet(), environment(settings), connected(self.address):
             self._check_resources()
-            with TemporaryDirectory(prefix="resnas-") as folder:
+            with TemporaryDirectory(prefix="resnas-tune-") as folder:
                 self._tune(feed, work, folder)
 
     def _tune(self, feed: Feed, work: Work, folder: str) -> None:
-        results: dict[int, list[Json]] = {}
-        running: set[int] = set()
-        tune.run(
-            _trainable(work, self.cpus),
-            search_alg=_FeedSearcher(feed, running, self.parallel),
-            callbacks=[_FeedCallback(feed, running, results)],
-            stop=_FeedStopper(feed),
-            resources_per_trial={"cpu": self.cpus, "gpu": self.gpus},
-            num_samples=-1,
-            max_failures=0,
-            raise_on_failed_trial=False,
-            reuse_actors=True,  # a process needs seconds to import PyTorch
-            storage_path=folder,
-            trial_dirname_creator=lambda trial: trial.trial_id,
-            verbose=0,
-        )
+        trials = _Trials(feed)
+        try:
+            tune.run(
+                _trainable(work, self.cpus),
+                search_alg=_FeedSearcher(feed, trials, self.parallel),
+                callbacks=[trials],
+                stop=_FeedStopper(trials),
+                resources_per_trial={"cpu": self.cpus, "gpu": self.gpus},
+                num_samples=-1,
+                max_failures=0,
+                raise_on_failed_trial=False,
+                reuse_actors=True,  # a process needs seconds to import PyTorch
+                storage_path=folder,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+                verbose=0,
+            )
+        finally:
+            trials.kill()
+        if trials.error is not None:
+            raise trials.error
 
     def _check_resources(self) -> None:
         asked = {"CPU": self.cpus, "GPU": self.gpus}
@@ -95,36 +105,110 @@ class RayTune(AbstractExecutor):
         )
 
 
+class _Trials(tune.Callback):  # type: ignore[misc]
+    """What Tune tells of its trials, told to the feed.
+
+    Attributes:
+        running: numbers of the tasks that have been handed out and not ended.
+        stopping: whether the run is being ended early.
+        error: what the feed raised; it ends the run, and is raised where Tune cannot wrap it.
+    """
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        self.running: set[int] = set()
+        self.stopping = False
+        self.error: Exception | None = None
+        self._trials: Sequence[Trial] = ()
+        self._results: dict[int, list[Json]] = {}
+        self._reasons: dict[int, str] = {}
+
+    def on_step_begin(self, iteration: int, trials: Sequence[Trial], **info: Any) -> None:
+        self._trials = trials
+        self._tell(self._ask_whether_to_stop)
+        if self.stopping or self.error is not None:
+            self.stopping = True
+            self.kill()
+
+    def on_trial_result(
+        self, iteration: int, trials: Sequence[Trial], trial: Trial, result: Json, **info: Any
+    ) -> None:
+        number = _number(trial)
+        if "report" in result:
+            self._tell(lambda: self.feed.report(number, json.loads(result["report"])))
+        elif "results" in result:
+            self._results[number] = json.loads(result["results"])
+        elif "reason" in result:
+            self._reasons[number] = result["reason"]
+
+    def on_trial_complete(
+        self, iteration: int, trials: Sequence[Trial], trial: Trial, **info: Any
+    ) -> None:
+        number = _number(trial)
+        self.running.discard(number)
+        self._tell(lambda: self.feed.done(number, self._results.pop(number)))
+
+    def on_trial_error(
+        self, iteration: int, trials: Sequence[Trial], trial: Trial, **info: Any
+    ) -> None:
+        number = _number(trial)
+        self.running.discard(number)
+        if not self.stopping:
+            why = self._reasons.pop(number, "") or _death(trial)
+            self._tell(lambda: self.feed.failed(number, why))
+
+    def _ask_whether_to_stop(self) -> None:
+        self.stopping = self.stopping or self.feed.should_stop()
+
+    def _tell(self, call: Callable[[], None]) -> None:
+        """Call the feed, unless it has raised before."""
+        if self.error is None:
+            try:
+                call()
+            except Exception as error:  # noqa: BLE001 - raised again at the end of the run
+                self.error = error
+
+    def kill(self) -> None:
+        """End the processes of all trials now; Tune alone would give each ten seconds."""
+        for trial in self._trials:
+            if trial.temporary_state.ray_actor is not None:
+                ray.kill(trial.temporary_state.ray_actor)
+
+
 class _FeedSearcher(Searcher):  # type: ignore[misc]
     """Tune asks it for trials; it asks the feed, and never holds more than `parallel`."""
 
-    def __init__(self, feed: Feed, running: set[int], parallel: int) -> None:
+    def __init__(self, feed: Feed, trials: _Trials, parallel: int) -> None:
         super().__init__()
         self.feed = feed
-        self.running = running
+        self.trials = trials
         self.parallel = parallel
 
     def suggest(self, trial_id: str) -> Json | str | None:
         del trial_id
-        if self.feed.should_stop():
+        running = self.trials.running
+        if self.trials.stopping or self.trials.error is not None:
             return str(Searcher.FINISHED)
-        if len(self.running) >= self.parallel:
+        if len(running) >= self.parallel:
             return None
         try:
             task = self.feed.next()
         except StopIteration:
             return str(Searcher.FINISHED)
-        if task is None:
-            if not self.running:
-                raise RuntimeError("the feed waits for a running task, but none is running")
-            return None
-        self.running.add(task["number"])
-        return {"task": json.dumps(task)}
+        except Exception as error:  # noqa: BLE001 - raised again at the end of the run
+            self.trials.error = error
+            return str(Searcher.FINISHED)
+        if task is not None:
+            running.add(task["number"])
+            return {"task": json.dumps(task)}
+        if not running:
+            raise RuntimeError("the feed waits for a running task, but none is running")
+        return None
 
     def on_trial_complete(
         self, trial_id: str, result: Json | None = None, error: bool = False
     ) -> None:
-        """The callback, which also hears reasons, does this."""
+        """`_Trials`, which also hears reasons, does this."""
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: a search resumes from the caller's own records, not from Tune's."""
@@ -133,52 +217,17 @@ class _FeedSearcher(Searcher):  # type: ignore[misc]
         """Nothing; see `save`."""
 
 
-class _FeedCallback(tune.Callback):  # type: ignore[misc]
-    """Tells the feed what Tune hears from the trials."""
-
-    def __init__(self, feed: Feed, running: set[int], results: dict[int, list[Json]]) -> None:
-        self.feed = feed
-        self.running = running
-        self.results = results
-        self.reasons: dict[int, str] = {}
-
-    def on_trial_result(
-        self, iteration: int, trials: Sequence[Trial], trial: Trial, result: Json, **info: Any
-    ) -> None:
-        number = _number(trial)
-        if "report" in result:
-            self.feed.report(number, json.loads(result["report"]))
-        elif "results" in result:
-            self.results[number] = json.loads(result["results"])
-        elif "reason" in result:
-            self.reasons[number] = result["reason"]
-
-    def on_trial_complete(
-        self, iteration: int, trials: Sequence[Trial], trial: Trial, **info: Any
-    ) -> None:
-        number = _number(trial)
-        self.running.discard(number)
-        self.feed.done(number, self.results.pop(number))
-
-    def on_trial_error(
-        self, iteration: int, trials: Sequence[Trial], trial: Trial, **info: Any
-    ) -> None:
-        number = _number(trial)
-        self.running.discard(number)
-        self.feed.failed(number, self.reasons.pop(number, None) or _death(trial))
-
-
 class _FeedStopper(Stopper):  # type: ignore[misc]
     """Tune asks it at every step whether to end all trials."""
 
-    def __init__(self, feed: Feed) -> None:
-        self.feed = feed
+    def __init__(self, trials: _Trials) -> None:
+        self.trials = trials
 
     def __call__(self, trial_id: str, result: Json) -> bool:
         return False
 
     def stop_all(self) -> bool:
-        return self.feed.should_stop()
+        return self.trials.stopping
 
 
 def _number(trial: Trial) -> int:
@@ -187,14 +236,17 @@ def _number(trial: Trial) -> int:
 
 
 def _death(trial: Trial) -> str:
-    """Why a trial ended that could not say it itself: Ray's first line, not its whole page."""
-    error = trial.get_pickled_error() or trial.get_error()
-    lines = str(error or "").strip().splitlines() or ["no reason is known"]
-    return f"its process ended without an answer ({lines[0].rstrip('.')})"
+    """Why a trial ended that could not say it itself: the last error named in Ray's page on it."""
+    page = Path(trial.error_file)
+    text = page.read_text(encoding="utf-8") if page.is_file() else ""
+    named: list[str] = _ERROR_LINE.findall(text)
+    why = named[-1] if named else "killed, out of memory, or crashed"
+    return f"its process ended without an answer: {why}"
 
 
 def _trainable(work: Work, cpus: float) -> Callable[[Json], None]:
     """What runs in the trial's process: `work`, with Tune as its way to report."""
+    packed = cloudpickle.dumps(work)  # opened inside, where a failing import can be told
 
     def trial(config: Json) -> None:
         def report(message: Json) -> None:
@@ -202,7 +254,7 @@ def _trainable(work: Work, cpus: float) -> Callable[[Json], None]:
 
         try:
             with threads(cpus):
-                results = work(json.loads(config["task"]), report)
+                results = cloudpickle.loads(packed)(json.loads(config["task"]), report)
             tune.report({"results": json.dumps(results)})
         except Exception as error:
             # raised again: a process in an unknown state (a broken GPU context) is not used again

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
@@ -60,9 +61,7 @@ def replace(
     return done
 
 
-def _plan(
-    module: fx.GraphModule, place: Place, placing: Placing
-) -> tuple[fx.Node, Site, Size]:
+def _plan(module: fx.GraphModule, place: Place, placing: Placing) -> tuple[fx.Node, Site, Size]:
     """Behind which node the resizer goes, what it gets to see there, and its margin."""
     conv, margin = place.convolution, (0, 0)
     if conv is None:
@@ -89,7 +88,8 @@ def _plan(
 
 def _growth(conv: nn.Module) -> Size:
     """Pixels that a convolution adds to each axis when its stride is 1: 2p - d (k - 1)."""
-    assert isinstance(conv, nn.Conv2d) and not isinstance(conv.padding, str)
+    assert isinstance(conv, nn.Conv2d)
+    assert not isinstance(conv.padding, str)  # torch has none for strided convolutions
     padding, dilation, kernel = (pair(v) for v in (conv.padding, conv.dilation, conv.kernel_size))
     v, h = (2 * padding[a] - dilation[a] * (kernel[a] - 1) for a in (0, 1))
     return (v, h)
@@ -113,6 +113,7 @@ def _insert(
     with graph.inserting_after(anchor):
         node = graph.call_module(name, (anchor,))
     node.stack_trace = place.last.stack_trace
+    node.meta["value"] = torch.Size((1, site.channels, *site.size_out))
     if pool is not None and anchor is pool.all_input_nodes[0]:
         pool.replace_all_uses_with(node)
     else:
@@ -127,13 +128,12 @@ def _insert(
     return Converted(place, name, node, site.size_in, margin)
 
 
-def follow_leaders(
-    module: fx.GraphModule, groups: Sequence[Sequence[Converted]]
-) -> Propagation:
+def follow_leaders(module: fx.GraphModule, groups: Sequence[Sequence[Converted]]) -> Propagation:
     """Tie every group to its leader and size the whole graph.
 
-    Groups come with their leader, the first resizer in the graph, in front. Members share its stride; one whose map has another size than the leader's is handed
-    the leader's map as well, so that both get the size that the leader decides.
+    Groups come with their leader, the first resizer in the graph, in front. Members share its
+    stride; one whose map has another size than the leader's is handed the leader's map as well,
+    so that both get the size that the leader decides.
 
     Raises:
         SizeConflict: maps that meet would not have one size.
@@ -154,15 +154,30 @@ def follow_leaders(
         for member in members:
             own = propagation.shape(member.node.all_input_nodes[0])[2:]
             if own != propagation.shape(source)[2:]:
+                _must_follow(module, member, leader)
                 member.node.args = (*member.node.args, source)
     return propagation
 
 
 def _tie(module: fx.GraphModule, member: Converted, leader: Converted) -> None:
     first, other = (module.get_submodule(c.module) for c in (leader, member))
-    assert isinstance(first, AbstractResizer) and isinstance(other, AbstractResizer)
+    assert isinstance(first, AbstractResizer)
+    assert isinstance(other, AbstractResizer)
     other.stride = first.stride
+    other.smallest, other.largest = first.smallest, first.largest
     other.offset = (member.margin[0] - leader.margin[0], member.margin[1] - leader.margin[1])
+
+
+def _must_follow(module: fx.GraphModule, member: Converted, leader: Converted) -> None:
+    resizer = module.get_submodule(member.module)
+    assert isinstance(resizer, AbstractResizer)
+    if not resizer.follows_lead:
+        raise SizeConflict(
+            where(member.node),
+            f"its map has to get the size that {leader.place.name} gives to a map of another size, "
+            f"which {type(resizer).__name__} cannot",
+            "Choose another resizer (dynopool), or exclude these sites with sites=[...]",
+        )
 
 
 def _resized(
@@ -196,7 +211,9 @@ def _open_global_pools(module: fx.GraphModule, resized: Sequence[fx.Node]) -> No
             pool = target(module, node)
             average = isinstance(pool, nn.AvgPool2d) or pool is F.avg_pool2d
             name = f"global_{node.name}"
-            module.add_submodule(name, nn.AdaptiveAvgPool2d(1) if average else nn.AdaptiveMaxPool2d(1))
+            module.add_submodule(
+                name, nn.AdaptiveAvgPool2d(1) if average else nn.AdaptiveMaxPool2d(1)
+            )
             with module.graph.inserting_after(node):
                 call = module.graph.call_module(name, (node.all_input_nodes[0],))
             call.meta.update(node.meta)
@@ -210,9 +227,7 @@ def _downstream(nodes: Sequence[fx.Node]) -> list[fx.Node]:
     pending = [user for node in nodes for user in node.users]
     while pending:
         node = pending.pop()
-        if node not in found and node.op in {"call_module", "call_function"}:
+        if node not in found:
             found[node] = None
-        elif node in found:
-            continue
-        pending += node.users
-    return list(found)
+            pending += node.users
+    return [node for node in found if node.op in {"call_module", "call_function"}]

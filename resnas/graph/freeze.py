@@ -11,7 +11,9 @@ from resnas.resizers._base import AbstractResizer
 from resnas.results import Size
 
 
-def fix(module: fx.GraphModule, sizes: Mapping[fx.Node, tuple[Size, Size | None]]) -> fx.GraphModule:
+def fix(
+    module: fx.GraphModule, sizes: Mapping[fx.Node, tuple[Size, Size | None]]
+) -> fx.GraphModule:
     """A copy of `module` in which every resizer is the same operator of a fixed size.
 
     Args:

@@ -22,6 +22,11 @@ Args = list[Any]
 Kwargs = dict[str, Any]
 
 
+def argument(args: Args, kwargs: Kwargs, at: int, name: str, default: Any) -> Any:
+    """An argument of a call that may be given by place or by name."""
+    return kwargs.get(name, args[at] if args[at:] else default)
+
+
 def pair(value: Any) -> tuple[int, int]:
     """An argument that torch takes as one number or as (vertical, horizontal)."""
     if isinstance(value, (tuple, list)):
@@ -36,7 +41,7 @@ def window(p: Propagation, size: Dim, step: tuple[int, int, int, int], ceil: boo
     if stride == 1:
         return size + (2 * padding - span + 1)
     slide = Window(Polynomial.of(size), 2 * padding, span, stride, ceil, padding)
-    return slide.value(size) if isinstance(size, int) else p.window(slide)
+    return slide.value(size) if isinstance(size, int) else p.program.window(slide)
 
 
 def _windows(
@@ -44,7 +49,9 @@ def _windows(
 ) -> Map:
     kernel, stride, padding, dilation = (pair(value) for value in settings)
     sizes = tuple(
-        window(p, shape[2 + axis], (kernel[axis], stride[axis], padding[axis], dilation[axis]), ceil)
+        window(
+            p, shape[2 + axis], (kernel[axis], stride[axis], padding[axis], dilation[axis]), ceil
+        )
         for axis in (0, 1)
     )
     return Map((shape[0], channels, *sizes))
@@ -103,7 +110,7 @@ def _adaptive_pool(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) ->
 
 def _adaptive_function(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -> Map:
     del p, node
-    return _adaptive(args[0].shape, kwargs.get("output_size", args[1] if args[1:] else None))
+    return _adaptive(args[0].shape, argument(args, kwargs, 1, "output_size", None))
 
 
 def _same(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -> Map:
@@ -153,7 +160,7 @@ def unsized(node: fx.Node, found: str) -> UnsizedOperation:
 
 def _concatenate(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -> Map:
     parts = args[0] if args else kwargs["tensors"]
-    axis = kwargs.get("dim", args[1] if args[1:] else 0)
+    axis = int(argument(args, kwargs, 1, "dim", 0))
     first, *rest = [list(part.shape) for part in parts]
     axis %= len(first)
     for shape in rest:
@@ -177,14 +184,15 @@ def _flatten_module(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -
 
 def _flatten_function(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -> Map:
     del p, node
-    start = kwargs.get("start_dim", args[1] if args[1:] else 0)
-    return _flatten(args[0].shape, start, kwargs.get("end_dim", args[2] if args[2:] else -1))
+    start = int(argument(args, kwargs, 1, "start_dim", 0))
+    end = int(argument(args, kwargs, 2, "end_dim", -1))
+    return _flatten(args[0].shape, start, end)
 
 
 def _reduce(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -> Map:
     del p, node
     shape = args[0].shape
-    axes = kwargs.get("dim", args[1] if args[1:] else tuple(range(len(shape))))
+    axes = argument(args, kwargs, 1, "dim", tuple(range(len(shape))))
     axes = {axis % len(shape) for axis in (axes if isinstance(axes, (tuple, list)) else (axes,))}
     if kwargs.get("keepdim", args[2] if args[2:] else False):
         return Map(tuple(1 if at in axes else dim for at, dim in enumerate(shape)))
@@ -212,7 +220,7 @@ def _permute(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -> Map:
 
 def _size(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -> Any:
     del p, node
-    axis = kwargs.get("dim", args[1] if args[1:] else None)
+    axis = argument(args, kwargs, 1, "dim", None)
     return args[0].shape if axis is None else args[0].shape[axis]
 
 

@@ -47,9 +47,7 @@ class Place:
 
 def target(module: fx.GraphModule, node: fx.Node) -> Any:
     """The module of a node that calls one, else what it calls."""
-    return (
-        module.get_submodule(str(node.target)) if node.op == "call_module" else node.target
-    )
+    return module.get_submodule(str(node.target)) if node.op == "call_module" else node.target
 
 
 def pool_window(module: fx.GraphModule, node: fx.Node) -> tuple[Size, Size, Size] | None:
@@ -141,7 +139,7 @@ def select(places: Sequence[Place], names: Sequence[str] | None) -> list[Place]:
     return [place for place in places if place.name in names]
 
 
-class _Stuck(Exception):  # noqa: N818
+class _Stuck(Exception):
     """Sizes met that no union of groups makes equal."""
 
     def __init__(self, variables: set[int], node: fx.Node) -> None:

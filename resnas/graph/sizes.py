@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 
-from resnas.costs._base import Operation, kind
+from resnas.costs._base import Operation, kind, lookup
 from resnas.errors import UnsizedOperation
 from resnas.graph.trace import where
 from resnas.polynomial import Dim, Polynomial, Shape
@@ -195,13 +195,10 @@ class Propagation:
     def _rule(self, node: fx.Node) -> Rule:
         from resnas.graph.rules import RULES
 
+        rule = lookup(RULES, self.target(node))
+        if rule is not None:
+            return rule
         found = kind(self.target(node))
-        if isinstance(found, type) and issubclass(found, nn.Module):
-            for parent in found.__mro__:
-                if parent in RULES and (parent is found or parent.forward is found.forward):
-                    return RULES[parent]
-        elif found in RULES:
-            return RULES[found]
         raise UnsizedOperation(
             where(node),
             f"its input changes size and there is no rule for {_name(found)}",

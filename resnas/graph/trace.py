@@ -21,7 +21,7 @@ class _Tracer(fx.Tracer):
     def __init__(self) -> None:
         modules, functions = _timm_leaves()
         super().__init__(autowrap_functions=functions)
-        self._leaves = (AbstractResizer, *modules)
+        self._leaves: tuple[type[nn.Module], ...] = (AbstractResizer, *modules)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, self._leaves) or super().is_leaf_module(m, module_qualified_name)

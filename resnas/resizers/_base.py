@@ -49,12 +49,14 @@ class AbstractResizer(nn.Module, ABC):
     Attributes:
         stride: parameter of shape (2,), (vertical, horizontal): input size / output size.
         place: where the operator's paper puts it when a strided convolution stood there.
+        follows_lead: whether it can give its map the size of a leader whose map is another.
         smallest: least soft size per axis; a map that enters smaller keeps what it has.
         largest: greatest soft size per axis.
         offset: pixels that this member's map is larger than the leader's, per axis.
     """
 
     place: ClassVar[Place]
+    follows_lead: ClassVar[bool] = True
     stride: nn.Parameter
 
     def __init__(self, stride: tuple[float, float]) -> None:

@@ -25,6 +25,8 @@ class FixedStrideResizer(AbstractResizer):
         InvalidResizer: a stride that is no whole number, or is below 1.
     """
 
+    follows_lead = False
+
     def __init__(self, stride: tuple[float, float] = (2.0, 2.0), ceil: bool = False) -> None:
         super().__init__(stride)
         if not all(float(s).is_integer() for s in stride):

@@ -22,6 +22,7 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 from resnas.polynomial import Dim
 
@@ -84,16 +85,52 @@ def right_matrix(p: Tensor, q: Tensor) -> Tensor:
 def apply(x: Tensor, left: Tensor, right: Tensor) -> Tensor:
     """The two products, (N, C, H, W) to (N, C, H', W'), in the memory format of `x`.
 
-    Both halves of x [P^T | Q^T] lie side by side in each row; read as two rows they are what
-    [P | -Q] with interleaved columns is applied to, without a copy.
+    [P ; Q] makes two rows of each row, which lie one behind the other; [P | -Q] with interleaved
+    columns then takes them as the rows of a map of height 2H, without a copy.
     """
-    n, c, h, _ = x.shape
+    n, c, h, w = x.shape
     h_out, w_out = left.shape[0], right.shape[0] // 2
     if x.is_contiguous() or not x.is_contiguous(memory_format=torch.channels_last):
-        return left @ (x @ right.T).reshape(n, c, 2 * h, w_out)
-    pixels = right @ x.permute(0, 2, 3, 1)
-    rows = left @ pixels.reshape(n, 2 * h, w_out * c)
-    return rows.reshape(n, h_out, w_out, c).permute(0, 3, 1, 2)
+        rows = (x @ right.T).reshape(n * c, 2 * h, w_out)
+        return _each(left, rows).reshape(n, c, h_out, w_out)
+    pixels = x.permute(0, 2, 3, 1).reshape(n * h, w, c)
+    rows = _each(right, pixels).reshape(n, 2 * h, w_out * c)
+    return _each(left, rows).reshape(n, h_out, w_out, c).permute(0, 3, 1, 2)
+
+
+def _each(matrix: Tensor, maps: Tensor) -> Tensor:
+    """`matrix` (m, n) times each of `maps` (B, n, c)."""
+    if matrix.requires_grad and torch.is_grad_enabled():
+        result: Tensor = _Each.apply(matrix, maps)
+        return result
+    return torch.bmm(matrix.expand(maps.shape[0], -1, -1), maps)
+
+
+class _Each(torch.autograd.Function):
+    """Batched products with one matrix.
+
+    The library's own backward either copies the maps transposed or keeps one gradient of the
+    matrix for every map, gigabytes at 224 pixels; this one adds them up in portions.
+    """
+
+    PORTION = 256
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, matrix: Tensor, maps: Tensor) -> Tensor:
+        ctx.save_for_backward(matrix, maps)
+        return torch.bmm(matrix.expand(maps.shape[0], -1, -1), maps)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor]:
+        matrix, maps = ctx.saved_tensors  # type: ignore[attr-defined]
+        grad = grad.to(maps.dtype)
+        transposed = matrix.T.to(maps.dtype).expand(maps.shape[0], -1, -1)
+        grad_matrix = torch.zeros_like(matrix)
+        for start in range(0, maps.shape[0], _Each.PORTION):
+            some = slice(start, start + _Each.PORTION)
+            grad_matrix += torch.bmm(grad[some], maps[some].mT).sum(0, dtype=matrix.dtype)
+        return grad_matrix, torch.bmm(transposed, grad)
 
 
 def product_macs(channels: int, size_in: tuple[Dim, Dim], size_out: tuple[Dim, Dim]) -> Dim:

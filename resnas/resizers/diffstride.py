@@ -50,6 +50,7 @@ class DiffStride(AbstractResizer):
     """
 
     place = "conv"
+    follows_lead = False
 
     def __init__(
         self,
@@ -71,7 +72,7 @@ class DiffStride(AbstractResizer):
         self.limits = (1.0 if lower is None else lower, math.inf if upper is None else upper)
 
     def soft_size(self, size: Tensor, lead: Tensor | None = None) -> Tensor:
-        """Size / S + 2R (1 less on odd heights), at most the whole map, with the gradient of size / S.
+        """Size / S + 2R (1 less on odd heights), at most the map, with the gradient of size / S.
 
         The gradient is -size / S^2 also where the window's edge, the floor n' >= 2 or the raise
         leaves the size as it is; or else a cost could not move a stride away from there. Beyond

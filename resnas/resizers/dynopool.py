@@ -74,11 +74,12 @@ class DynOPool(AbstractResizer):
             self.stride.new_tensor(size),
             None if lead_size is None else self.stride.new_tensor(lead_size),
         )
-        pooled, survivors = F.max_pool2d(_doubled(x, hard), 2, return_indices=True)
-        result: Tensor = _MovingPoints.apply(  # type: ignore[no-untyped-call]
-            pooled, soft, x.detach(), survivors, self.gradient
+        pixels = _arranged(x)
+        pooled, survivors = F.max_pool2d(_doubled(pixels, hard), 2, return_indices=True)
+        result: Tensor = _MovingPoints.apply(
+            pooled, soft, pixels.detach(), survivors, self.gradient
         )
-        return result
+        return _like(result, x)
 
     @classmethod
     def from_site(cls, site: Site) -> Self:
@@ -129,7 +130,7 @@ class _MovingPoints(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: FunctionCtx,
         pooled: Tensor,
         size: Tensor,
@@ -143,11 +144,11 @@ class _MovingPoints(torch.autograd.Function):
         return pooled.view_as(pooled)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(  # type: ignore[override]
-        ctx: FunctionCtx, grad: Tensor
-    ) -> tuple[Tensor, Tensor | None, None, None, None]:
+    @once_differentiable
+    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor | None, None, None, None]:
         x, survivors = ctx.saved_tensors  # type: ignore[attr-defined]
+        if not x.is_contiguous():
+            grad = grad.contiguous(memory_format=torch.channels_last)
         grad_size = None
         if ctx.needs_input_grad[1]:  # type: ignore[attr-defined]
             moved = _size_gradient(x, survivors, grad, ctx.gradient)  # type: ignore[attr-defined]
@@ -168,7 +169,17 @@ def _doubled(x: Tensor, hard: Size) -> Tensor:
 
 
 def _pool(x: Tensor, hard: Size) -> Tensor:
-    return F.max_pool2d(_doubled(x, hard), 2)
+    return _like(F.max_pool2d(_doubled(_arranged(x), hard), 2), x)
+
+
+def _arranged(x: Tensor) -> Tensor:
+    """On a CPU with channels innermost: its interpolation is several times as fast there."""
+    return x.contiguous(memory_format=torch.channels_last) if x.device.type == "cpu" else x
+
+
+def _like(result: Tensor, x: Tensor) -> Tensor:
+    """`result` in the memory format of `x`."""
+    return result.contiguous() if x.is_contiguous() else result
 
 
 def _size_gradient(x: Tensor, survivors: Tensor, grad: Tensor, gradient: Gradient) -> Tensor:
@@ -184,19 +195,47 @@ def _size_gradient(x: Tensor, survivors: Tensor, grad: Tensor, gradient: Gradien
     exact = torch.promote_types(x.dtype, torch.float32)  # half-precision sums lose the gradient
     row, row_part, row_speed = _points(height, survivors.shape[2], gradient, x.device, exact)
     col, col_part, col_speed = _points(width, survivors.shape[3], gradient, x.device, exact)
+    grid = (len(row), len(col))
+    tables = (
+        row[:, None] * width + col,
+        *(t[:, None].expand(grid) for t in (row_part, row_speed)),
+        *(t.expand(grid) for t in (col_part, col_speed)),
+    )
+    flat = tuple(t.reshape(-1) for t in tables)
+    step = (width * (height > 1), int(width > 1))
     axis = 2 if x.is_contiguous() else 1
     pixels, won, grad = (_planes(t, axis) for t in (x, survivors, grad))
-    first = _at(row[:, None] * width + col, won)
-    down, right = width * (height > 1), int(width > 1)
+    total = torch.zeros(2, device=x.device, dtype=exact)
+    portion = _portion(grad)
+    for start in range(0, len(grad), portion):
+        some = slice(start, start + portion)
+        total += _portion_gradient(pixels[some], won[some], grad[some], flat, step, axis)
+    return total
+
+
+def _portion(grad: Tensor) -> int:
+    """Samples at a time: all on an accelerator, on a CPU as many as its cache holds."""
+    samples = 2**16 // max(1, grad.shape[1:].numel()) if grad.device.type == "cpu" else len(grad)
+    return max(1, samples)
+
+
+def _portion_gradient(
+    pixels: Tensor,
+    won: Tensor,
+    grad: Tensor,
+    tables: tuple[Tensor, ...],
+    step: tuple[int, int],
+    axis: int,
+) -> Tensor:
+    """`_size_gradient` of some samples, with all pixels as one axis and tables by flat index."""
+    first, row_part, row_speed, col_part, col_speed = (table.take(won) for table in tables)
+    (down, right), count, grad = step, pixels.shape[axis], grad.to(row_part.dtype)
     a, b, c, d = (
-        pixels.narrow(axis, step, height * width - step).gather(axis, first).to(exact)
-        for step in (0, right, down, down + right)
+        pixels.narrow(axis, skip, count - skip).gather(axis, first).to(grad.dtype)
+        for skip in (0, right, down, down + right)
     )
-    along_rows = torch.lerp(c - a, d - b, _at(col_part.expand(len(row), -1), won))
-    along_cols = torch.lerp(b - a, d - c, _at(row_part[:, None].expand(-1, len(col)), won))
-    along_rows *= _at(row_speed[:, None].expand(-1, len(col)), won)
-    along_cols *= _at(col_speed.expand(len(row), -1), won)
-    grad = grad.to(exact)
+    along_rows = torch.lerp(c - a, d - b, col_part) * row_speed
+    along_cols = torch.lerp(b - a, d - c, row_part) * col_speed
     return torch.stack([(along_rows * grad).sum(), (along_cols * grad).sum()])
 
 
@@ -228,8 +267,3 @@ def _planes(x: Tensor, axis: int) -> Tensor:
     The second is a view of a channels_last map, as the first is of a contiguous one.
     """
     return x.flatten(2) if axis == 2 else x.permute(0, 2, 3, 1).flatten(1, 2)
-
-
-def _at(table: Tensor, won: Tensor) -> Tensor:
-    """Entries of a table over the doubled grid at the surviving points."""
-    return table.reshape(-1).take(won)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -41,7 +40,7 @@ from service.console import (
     show_trials,
 )
 from service.errors import NotFound
-from service.progress import SearchProgress, standing_of
+from service.progress import follow
 
 
 def submit(
@@ -76,7 +75,6 @@ def submit(
     with Client() as client:
         job = client.submit(spec)
         if watch:
-            say(f"Job {job.id} is {job.state}.")
             _follow(client, job, as_json)
         elif as_json:
             show_json(job)
@@ -185,8 +183,7 @@ def find_job(client: Client, text: str) -> Job:
     try:
         return client.job(text)
     except NotFound:
-        with closing(client.jobs()) as known:
-            begun = [job for job in known if job.id.startswith(text)]
+        begun = [job for job in client.jobs() if text and job.id.startswith(text)]
         if len(begun) == 1:
             return begun[0]
         if begun:
@@ -214,15 +211,13 @@ def _architecture_id(client: Client, text: str) -> str:
     return best.architecture_id
 
 
-def _follow(client: Client, job: Job, as_json: bool) -> None:
+def _follow(client: Client, started: Job, as_json: bool) -> None:
     try:
-        with SearchProgress(job.trials_total) as progress:
-            for job in client.watch(job.id):
-                progress.show(standing_of(job, client.trials(job.id)))
+        job = follow(client, started)
     except KeyboardInterrupt:
         say(
-            f"Stopped watching; job {job.id} goes on. "
-            f"Look again with 'resnas watch {job.id}', end it with 'resnas cancel {job.id}'."
+            f"Stopped watching; job {started.id} goes on. Look again with "
+            f"'resnas watch {started.id}', end it with 'resnas cancel {started.id}'."
         )
         raise typer.Exit(Exit.INTERRUPTED) from None
     if as_json:

@@ -7,12 +7,14 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from resnas.errors import InvalidSpec
+from resnas.storage import ArtifactStore
 from service.commands.exits import Exit
 from service.commands.options import (
     Backbone,
@@ -31,7 +33,7 @@ from service.commands.options import (
     job_spec,
 )
 from service.console import gmacs, say, show_facts, show_front, show_json
-from service.progress import Listener, SearchProgress, best_under, points_of
+from service.progress import Listener, SearchProgress, points_of
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -75,16 +77,17 @@ def search(
     )
     with SearchProgress(spec.trials) as progress:
         listener = Listener(progress, spec.budget_gmacs)
-        with _interruptible(listener):
+        with TemporaryDirectory(prefix="resnas-") as kept, _interruptible(listener):
             result = run_search(
                 spec,
                 executor=executor,
                 observer=listener,
-                datasets_dir=Settings().datasets_dir,
+                datasets_dir=Settings.load().datasets_dir,
+                artifacts=ArtifactStore(Path(kept)),
             )
-    result.save(output)
-    _show_result(result, spec.budget_gmacs, as_json)
-    say(f"Saved in {output}: every trial with its weights.")
+            result.save(output)
+    _show_result(result, as_json)
+    say(f"Saved in {output}: all trials, and the weights of those on the front.")
     if listener.stopping:
         raise typer.Exit(Exit.INTERRUPTED)
 
@@ -132,13 +135,13 @@ def _interruptible(listener: Listener) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _show_result(result: SearchResult, budget: float, as_json: bool) -> None:
+def _show_result(result: SearchResult, as_json: bool) -> None:
     points = points_of(result.front)
-    best = best_under(points, budget)
+    best = next(iter(points_of([result.best])), None) if result.best else None
     if as_json:
         show_json({"points": points, "best_under_budget": best, "trials": result.trials})
     else:
-        show_front(points, best, budget)
+        show_front(points, best, result.spec.budget_gmacs)
 
 
 def _show_estimate(found: Estimate) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -20,28 +21,21 @@ def serve(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="0: any free one.")] = None,
     data_dir: DataDir = None,
     worker: Annotated[
-        bool, typer.Option("--worker/--no-worker", help="Run jobs in this process, too.")
-    ] = True,
+        bool | None, typer.Option("--worker/--no-worker", help="Run jobs, too (default).")
+    ] = None,
 ) -> None:
     """Serve the HTTP interface and, unless told otherwise, run the jobs."""
     from service.serving import serve as run_server
 
-    given = {"host": host, "port": port, "data_dir": data_dir}
-    settings = Settings().model_copy(
-        update={name: value for name, value in given.items() if value is not None}
-        | {"worker": worker}
-    )
-    raise typer.Exit(run_server(settings))
+    given = {"host": host, "port": port, "data_dir": data_dir, "worker": worker}
+    raise typer.Exit(run_server(_settings(given)))
 
 
 def worker(data_dir: DataDir = None) -> None:
     """Run jobs of a server elsewhere: both use one PostgreSQL database (RESNAS_DATABASE_URL)."""
     from service.serving import run_worker
 
-    settings = Settings()
-    if data_dir is not None:
-        settings = settings.model_copy(update={"data_dir": data_dir})
-    raise typer.Exit(run_worker(settings))
+    raise typer.Exit(run_worker(_settings({"data_dir": data_dir})))
 
 
 def demo(
@@ -53,3 +47,8 @@ def demo(
     from service.demo import run_demo
 
     run_demo(trials, epochs, output)
+
+
+def _settings(given: Mapping[str, object | None]) -> Settings:
+    """Options where they were given, else the environment."""
+    return Settings.load(**{name: value for name, value in given.items() if value is not None})

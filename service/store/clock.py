@@ -13,7 +13,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 
-class now_ms(FunctionElement[int]):  # noqa: N801 - reads as the SQL function it is
+class now_ms(FunctionElement[int]):
     """Milliseconds since 1970 UTC, on the database's clock, at this statement."""
 
     type = BigInteger()

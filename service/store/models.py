@@ -1,4 +1,4 @@
-"""The tables. Portable types only; times are milliseconds since 1970 UTC (`service.store.clock`)."""
+"""The tables. Portable types only; times are milliseconds since 1970 UTC, see `clock`."""
 
 from __future__ import annotations
 

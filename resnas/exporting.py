@@ -1,0 +1,232 @@
+"""A fixed network becomes files that others can run, each verified by reading it again."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import hashlib
+import platform
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, fx, nn
+
+from resnas.catalog import costs, exporters
+from resnas.errors import ExportFailed
+from resnas.exporters._base import AbstractExporter
+from resnas.results import Architecture, Size, TrialResult, Value
+from resnas.space import SearchSpace
+
+TOLERANCE = 1e-4
+"""Largest difference between file and network, relative to the network's largest output."""
+
+BATCHES = (1, 3)
+"""Batch sizes that a file is run at; it is written from a batch of 2."""
+
+
+class ExportedFile(Value):
+    """One file of an export."""
+
+    name: str
+    format: str
+    sha256: str
+    bytes: int
+    max_error: float | None = Field(description="relative to the output; null: nothing to run")
+
+
+class Manifest(Value):
+    """What was exported, and all that is known about it; also lies there as `manifest.json`."""
+
+    schema_version: Literal[1] = 1
+    files: tuple[ExportedFile, ...]
+    input_size: tuple[int, int, int] = Field(description="(C, H, W) of one sample")
+    params: int
+    gmacs: float | None = Field(None, description="of one sample; null for a foreign module")
+    counter: str | None = Field(None, description="which rules counted `gmacs`")
+    architecture: Architecture | None = Field(None, description="null for a foreign module")
+    sizes: dict[str, Size] | None = None
+    val_accuracy: float | None = None
+    test_accuracy: float | None = None
+    seed: int | None = None
+    versions: dict[str, str]
+
+
+def export(
+    module_or_space: nn.Module,
+    directory: Path | str,
+    formats: Sequence[str] = ("onnx", "pt2", "safetensors"),
+    *,
+    input_size: tuple[int, int, int] | None = None,
+    result: TrialResult | None = None,
+) -> Manifest:
+    """Write a network as files into `directory`, with a `manifest.json`.
+
+    Every file is read again and run at two batch sizes before any of them is put in place: a
+    failed export changes nothing in `directory`. Files of the same name are replaced.
+
+    Args:
+        module_or_space: a search space (frozen here), a frozen module, or any other module.
+        directory: made where it does not exist.
+        formats: names from `resnas.catalog.exporters`.
+        input_size: (C, H, W); needed for a module that is neither a space nor frozen.
+        result: the trial that trained the network: its accuracy and seed go into the manifest.
+
+    Raises:
+        UnknownName: there is no such format.
+        ExportFailed: the input size is not known, `result` belongs to another architecture, a file
+            could not be written, or it does not do what the network does.
+    """
+    chosen: dict[str, AbstractExporter] = {name: exporters[name]() for name in formats}
+    module, facts = _fixed(module_or_space, input_size)
+    architecture: Architecture | None = facts.get("architecture")
+    _check_result(architecture, result)
+    directory = Path(directory)
+    with _staging(directory) as staging:
+        files = [
+            _write(name, e, module, facts["input_size"], staging) for name, e in chosen.items()
+        ]
+        if architecture is not None:
+            files.append(_describe(architecture, staging / "architecture.json"))
+        manifest = _manifest(module, facts, files, result)
+        (staging / "manifest.json").write_text(manifest.model_dump_json(indent=2) + "\n")
+        directory.mkdir(exist_ok=True)
+        for name in [*(file.name for file in files), "manifest.json"]:
+            (staging / name).replace(directory / name)
+    return manifest
+
+
+def _fixed(
+    module: nn.Module, input_size: tuple[int, int, int] | None
+) -> tuple[nn.Module, Mapping[str, Any]]:
+    """An eval-mode copy on the CPU, and what is known about it: at least its input size."""
+    frozen = module.freeze() if isinstance(module, SearchSpace) else copy.deepcopy(module)
+    known = frozen.meta.get("resnas", {}) if isinstance(frozen, fx.GraphModule) else {}
+    if input_size is not None and input_size != known.get("input_size", input_size):
+        raise ExportFailed(
+            "input_size",
+            f"it is {input_size}, but the network was frozen for {known['input_size']}",
+            "Leave it out",
+        )
+    size = input_size or known.get("input_size")
+    if size is None:
+        raise ExportFailed(
+            "module",
+            f"{type(module).__name__} does not say what size its inputs have",
+            "Pass a search space, a frozen module, or input_size=(C, H, W)",
+        )
+    return frozen.cpu().eval(), {**known, "input_size": size}
+
+
+def _check_result(architecture: Architecture | None, result: TrialResult | None) -> None:
+    if result is not None and _resolutions(result.architecture) != _resolutions(architecture):
+        raise ExportFailed(
+            "result",
+            f"trial {result.number} trained another architecture than the one to be exported",
+            "Load the trial's architecture into the space, or pass no result",
+        )
+
+
+def _resolutions(architecture: Architecture | None) -> Any:
+    """What two descriptions of the same network agree on; names of backbones may be missing."""
+    if architecture is None:
+        return None
+    kind = (architecture.resizer, architecture.place, architecture.layers)
+    return kind, architecture.input_size, architecture.sizes
+
+
+@contextlib.contextmanager
+def _staging(directory: Path) -> Iterator[Path]:
+    """A temporary folder beside `directory`, on its file system, gone afterwards."""
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".export-") as folder:
+            yield Path(folder)
+    except OSError as cause:
+        raise ExportFailed(
+            str(directory),
+            f"it cannot be written to ({cause.strerror or cause})",
+            "Choose a directory that you may write to, on a disk with room",
+        ) from cause
+
+
+def _write(
+    name: str,
+    exporter: AbstractExporter,
+    module: nn.Module,
+    input_size: tuple[int, int, int],
+    staging: Path,
+) -> ExportedFile:
+    path = staging / f"model{exporter.suffix}"
+    try:
+        exporter.write(module, _images(2, input_size), path)
+        error = exporter.check(path, module, [_images(n, input_size) for n in BATCHES])
+    except Exception as cause:
+        raise ExportFailed(
+            f"format {name}",
+            f"the exporter refused the network ({type(cause).__name__}: {cause})",
+            "Choose another format, or replace the operation it names",
+        ) from cause
+    if not error <= TOLERANCE:  # NaN fails too
+        raise ExportFailed(
+            f"format {name}",
+            f"the file's outputs differ from the network's by {error:.1e} of their scale",
+            f"At most {TOLERANCE:.0e} is allowed: look for NaN weights, or report the network",
+        )
+    return _file(path, name, error)
+
+
+def _images(count: int, input_size: tuple[int, int, int]) -> Tensor:
+    generator = torch.Generator().manual_seed(count)
+    return torch.randn(count, *input_size, generator=generator)
+
+
+def _describe(architecture: Architecture, path: Path) -> ExportedFile:
+    path.write_text(architecture.model_dump_json(indent=2) + "\n")
+    return _file(path, "architecture", None)
+
+
+def _file(path: Path, format_name: str, error: float | None) -> ExportedFile:
+    content = path.read_bytes()
+    return ExportedFile(
+        name=path.name,
+        format=format_name,
+        sha256=hashlib.sha256(content).hexdigest(),
+        bytes=len(content),
+        max_error=error,
+    )
+
+
+def _manifest(
+    module: nn.Module,
+    facts: Mapping[str, Any],
+    files: Sequence[ExportedFile],
+    result: TrialResult | None,
+) -> Manifest:
+    architecture: Architecture | None = facts.get("architecture")
+    return Manifest(
+        files=tuple(files),
+        input_size=facts["input_size"],
+        params=sum(p.numel() for p in module.parameters()),
+        gmacs=facts["macs"] / 1e9 if "macs" in facts else None,
+        counter=costs["macs"].counter if "macs" in facts else None,
+        architecture=architecture,
+        sizes=None if architecture is None else architecture.sizes,
+        val_accuracy=None if result is None else result.val_accuracy,
+        test_accuracy=None if result is None else result.test_accuracy,
+        seed=None if result is None else result.seed,
+        versions=_versions(),
+    )
+
+
+def _versions() -> dict[str, str]:
+    packages = ("resnas", "torch", "onnx", "onnxscript", "onnxruntime", "safetensors")
+    found = {"python": platform.python_version()}
+    for package in packages:
+        with contextlib.suppress(metadata.PackageNotFoundError):  # run from a source tree
+            found[package] = metadata.version(package)
+    return found

@@ -1,0 +1,136 @@
+"""The demonstration: from nothing to a Pareto front and an exported network, on real parts.
+
+It starts a server of its own, hands in a job, follows it, and checks the exported network in ONNX
+Runtime on the pictures that the front was chosen with.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from resnas.errors import SearchFailed
+from resnas.spec import JobSpec, SearchSpec, TrainingSpec
+from resnas.storage import write_atomic
+from service.answers import Front, FrontPoint, Job
+from service.client import Client
+from service.console import achieved, gmacs, say, share, show_front, show_line
+from service.local_server import local_server
+from service.progress import follow
+
+BACKBONE, DATASET = "vgg_small", "digits"
+BUDGET = 0.25
+"""Of the backbone's own GMACs."""
+LAM_RANGE = (0.1, 30.0)
+"""Of λ times the backbone's GMACs: digits are easy, so most of the front lies at low cost."""
+
+
+def run_demo(trials: int, epochs: int, folder: Path) -> None:
+    """Search, show, export and check; everything lies in `folder` afterwards.
+
+    Args:
+        trials: how many trainings.
+        epochs: of each.
+        folder: made where missing.
+
+    Raises:
+        SearchFailed: the job failed, or found nothing under its budget.
+        StartRefused: the server did not start.
+    """
+    say("Starting a server of its own.")
+    with local_server(folder / "data") as server, server.client() as client:
+        human_gmacs = client.estimate(BACKBONE, DATASET).human_gmacs
+        job = _search(client, _spec(human_gmacs, trials, epochs))
+        front = client.front(job.id)
+        best = _best(job, front)
+        show_front(front.points, best, job.spec.budget_gmacs)
+        _write_front(folder, front, job, human_gmacs)
+        exported = client.export(best.architecture_id, "onnx", folder)
+        confirmed = _onnx_accuracy(exported, server.data_dir / "datasets")
+    show_line(f"\n{exported}: {achieved(best)}; in ONNX Runtime {share(confirmed)}")
+    _say_what_next(folder, job, best)
+
+
+def _spec(human_gmacs: float, trials: int, epochs: int) -> JobSpec:
+    return JobSpec(
+        backbone=BACKBONE,
+        dataset=DATASET,
+        budget_gmacs=float(f"{BUDGET * human_gmacs:.3g}"),
+        trials=trials,
+        training=TrainingSpec(epochs=epochs),
+        search=SearchSpec(
+            lam_min=LAM_RANGE[0] / human_gmacs,
+            lam_max=LAM_RANGE[1] / human_gmacs,
+            parallel=min(_processors(), trials),
+        ),
+    )
+
+
+def _search(client: Client, spec: JobSpec) -> Job:
+    job = client.submit(spec)
+    say(
+        f"Job {job.id}: {spec.backbone} on {spec.dataset} under {gmacs(spec.budget_gmacs)} GMACs, "
+        f"{spec.trials} trials of {spec.training.epochs} epochs."
+    )
+    ended = follow(client, job)
+    if ended.state != "succeeded":
+        raise SearchFailed(
+            f"job {job.id}", f"it is {ended.state}", ended.reason or "See server.log"
+        )
+    return ended
+
+
+def _best(job: Job, front: Front) -> FrontPoint:
+    if front.best_under_budget is None:
+        raise SearchFailed(
+            f"job {job.id}",
+            f"nothing it found costs less than {gmacs(job.spec.budget_gmacs)} GMACs",
+            "Ask for more trials",
+        )
+    return front.best_under_budget
+
+
+def _write_front(folder: Path, front: Front, job: Job, human_gmacs: float) -> None:
+    content = {"job": job.model_dump(mode="json"), "front": front.model_dump(mode="json")}
+    write_atomic(folder / "front.json", json.dumps(content, indent=2).encode())
+
+
+def _onnx_accuracy(path: Path, datasets_dir: Path) -> float:
+    """Share of right answers of the exported network on the validation split."""
+    import onnxruntime
+    import torch
+
+    from resnas.datasets._base import load
+    from resnas.feeding import Feeder
+
+    dataset = load(DATASET, datasets_dir)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (name,) = (value.name for value in session.get_inputs())
+    right = 0
+    feeder = Feeder(dataset, TrainingSpec(), torch.device("cpu"))
+    for images, labels in feeder.in_order(dataset.val):
+        (logits,) = session.run(None, {name: np.ascontiguousarray(images.numpy())})
+        right += int((logits.argmax(axis=1) == labels.numpy()).sum())
+    return right / len(dataset.val)
+
+
+def _say_what_next(folder: Path, job: Job, best: FrontPoint) -> None:
+    here = f"RESNAS_DATA_DIR={folder / 'data'}"
+    program = ".venv/bin/resnas" if Path(".venv/bin/resnas").exists() else "resnas"
+    show_line(
+        f"""
+In {folder}/: front.json and front.svg (the front), the exported network, data/ (all else).
+Next:
+  {here} {program} serve                    # in another terminal
+  {here} {program} show {job.id}
+  {here} {program} export {best.architecture_id} --format pt2 -o {folder}
+  {program} search resnet_small {DATASET} --budget-gmacs {gmacs(job.spec.budget_gmacs)}"""
+    )
+
+
+def _processors() -> int:
+    available = getattr(os, "sched_getaffinity", None)
+    return len(available(0)) if available else os.cpu_count() or 1

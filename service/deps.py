@@ -1,0 +1,78 @@
+"""What routes are given: the parts of the running service, and how a list is paged."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Query, Request
+
+from service.errors import InvalidCursor
+from service.settings import Settings
+from service.store.repository import Repository
+
+_MOST = 200
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of the running service."""
+
+    settings: Settings
+    repository: Repository
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+def _repository(services: Annotated[Services, Depends(_services)]) -> Repository:
+    return services.repository
+
+
+def _settings(services: Annotated[Services, Depends(_services)]) -> Settings:
+    return services.settings
+
+
+RepositoryDep = Annotated[Repository, Depends(_repository)]
+SettingsDep = Annotated[Settings, Depends(_settings)]
+Limit = Annotated[int, Query(ge=1, description=f"more than {_MOST} is taken as {_MOST}")]
+Cursor = Annotated[str | None, Query(max_length=500, description="`next_cursor` of a page")]
+
+
+def page_size(limit: int) -> int:
+    """How many entries a page has."""
+    return min(limit, _MOST)
+
+
+def encode_cursor(listing: str, last: str | int) -> str:
+    """A cursor that goes on after `last` in the list that `listing` names."""
+    return base64.urlsafe_b64encode(json.dumps([listing, last]).encode()).decode().rstrip("=")
+
+
+def decode_cursor(listing: str, cursor: str) -> Any:
+    """What `cursor` goes on after.
+
+    Raises:
+        InvalidCursor: it is not one of the list that `listing` names.
+    """
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        of, last = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise _foreign(cursor) from error
+    if of != listing or not isinstance(last, str | int):
+        raise _foreign(cursor)
+    return last
+
+
+def _foreign(cursor: str) -> InvalidCursor:
+    return InvalidCursor(
+        "cursor",
+        f"{cursor[:40]!r} was not given out for this list",
+        "Pass the `next_cursor` of the page before, with the same filters, or none",
+    )

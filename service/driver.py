@@ -1,0 +1,131 @@
+"""The child process of one job or export: does the work, reports over a pipe, knows no database.
+
+Its standard input brings the task as one line, later perhaps `stop`. When that input ends, the
+worker is gone: nobody listens any more, and the process ends with all that it started. (A signal
+would not do to ask for the stop: Ray puts its own handlers over those of the program.)
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import TextIO
+
+from resnas.errors import ResnasError
+from resnas.exporting import export_trial
+from resnas.results import EpochMetrics, TrialResult, Value
+from resnas.searching import search
+from resnas.storage import ArtifactStore
+from service.errors import Failure
+from service.messages import (
+    STOP,
+    TASK,
+    Done,
+    Epoch,
+    ExportTask,
+    Failed,
+    File,
+    SearchTask,
+    Stopped,
+    Trial,
+)
+
+
+class Reporter:
+    """The observer of the search: writes what it hears into the pipe."""
+
+    def __init__(self, pipe: TextIO) -> None:
+        self._pipe = pipe
+        self._writing = threading.Lock()
+        self._stop = threading.Event()
+
+    def on_epoch(self, metrics: EpochMetrics) -> None:
+        """Pass the epoch on."""
+        self.say(Epoch(metrics=metrics))
+
+    def on_trial(self, result: TrialResult) -> None:
+        """Pass the trial on."""
+        self.say(Trial(result=result))
+
+    def should_stop(self) -> bool:
+        """Whether the worker asked for the end."""
+        return self._stop.is_set()
+
+    def say(self, message: Value) -> None:
+        """One message, one line."""
+        with self._writing:
+            self._pipe.write(message.model_dump_json() + "\n")
+            self._pipe.flush()
+
+    def follow(self, commands: TextIO) -> None:
+        """Hear what the worker says until it is gone."""
+        for line in commands:
+            if line.strip() == STOP:
+                self._stop.set()
+        _end_all()
+
+
+def main() -> None:
+    """Do the one task that standard input brings; the argument is the pipe's file descriptor."""
+    descriptor = int(sys.argv[1])
+    os.set_inheritable(descriptor, False)
+    with os.fdopen(descriptor, "w") as pipe:
+        commands = _take_standard_input()
+        task = TASK.validate_json(commands.readline())
+        reporter = Reporter(pipe)
+        threading.Thread(target=reporter.follow, args=(commands,), daemon=True).start()
+        try:
+            reporter.say(_search(task, reporter) if task.kind == "search" else _export(task))
+        except ResnasError as error:
+            print(error, file=sys.stderr)  # noqa: T201 - into the job's log
+            stopped = reporter.should_stop()
+            reporter.say(Stopped() if stopped else Failed(failure=Failure.of(error)))
+
+
+def _search(task: SearchTask, reporter: Reporter) -> Value:
+    search(
+        task.spec,
+        task.executor,
+        reporter,
+        datasets_dir=task.datasets_dir,
+        artifacts=ArtifactStore(task.artifacts_dir),
+        work_dir=task.work_dir,
+        finished=task.finished,
+        ray_address=task.ray_address,
+    )
+    return Stopped() if reporter.should_stop() else Done()
+
+
+def _export(task: ExportTask) -> Value:
+    artifacts = ArtifactStore(task.artifacts_dir)
+    weights = artifacts.read(task.result.weights or "")
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "export"
+        manifest = export_trial(task.architecture, weights, target, (task.format,), task.result)
+        file = next(file for file in manifest.files if file.format == task.format)
+        digest = artifacts.put((target / file.name).read_bytes())
+    return File(name=file.name, size=file.bytes, sha256=digest, manifest=manifest)
+
+
+def _take_standard_input() -> TextIO:
+    """Standard input under another descriptor, so that no process started here can read it."""
+    commands = os.fdopen(os.dup(0))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return commands
+
+
+def _end_all() -> None:
+    """End this process and, where it leads its own group, all that it started."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGKILL)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

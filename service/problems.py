@@ -1,0 +1,196 @@
+"""Every error as problem+json (RFC 9457): what happened, where, and what to do next.
+
+Beside the standard members a problem has `next_step`; one about the input has `errors`, each with a
+JSON pointer into the body or the name of a parameter; one of the library has `place` and `found`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import DBAPIError, TimeoutError
+from starlette.exceptions import HTTPException
+
+from resnas.errors import (
+    DatasetUnavailable,
+    GraphError,
+    InfeasibleBudget,
+    InvalidResizer,
+    InvalidSpec,
+    ResnasError,
+    UnknownName,
+)
+from service.errors import Conflict, InvalidCursor, NotFound
+
+MEDIA_TYPE = "application/problem+json"
+_log = logging.getLogger("resnas.service")
+
+_STATUS: dict[type[ResnasError], int] = {
+    UnknownName: 422,
+    InvalidSpec: 422,
+    DatasetUnavailable: 422,
+    GraphError: 422,
+    InvalidResizer: 422,
+    InvalidCursor: 400,
+    NotFound: 404,
+    Conflict: 409,
+}
+_NEXT_STEP = {
+    400: "Correct the request; /docs shows what is expected",
+    404: "See /docs for the paths there are",
+    405: "See the header Allow for the methods there are",
+    422: "Correct what `errors` names; /docs shows what is expected",
+}
+_OTHERWISE = "See /docs"
+
+
+class InputError(BaseModel):
+    """One thing that is wrong with what was sent."""
+
+    detail: str
+    pointer: str | None = Field(None, description="into the body, RFC 6901 as a URI fragment")
+    parameter: str | None = Field(None, description="of the query, path or header")
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details; a problem may have more members than these."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="a URI that names the kind of problem and stays the same")
+    title: str
+    status: int
+    detail: str
+    instance: str = Field(description="the path that was asked for")
+    next_step: str
+    errors: list[InputError] | None = None
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    instance: str,
+    kind: str = "",
+    next_step: str | None = None,
+    members: dict[str, Any] | None = None,
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    """An answer that says what went wrong.
+
+    Args:
+        status: HTTP status code.
+        detail: this occurrence, in a sentence.
+        instance: the path that was asked for.
+        kind: last part of the problem's type; default: the name of the status.
+        next_step: what the reader can do; default: by status.
+        members: further members of the problem.
+        headers: of the answer.
+    """
+    title = HTTPStatus(status).phrase
+    content: dict[str, Any] = {
+        "type": f"urn:resnas:problem:{kind or title.lower().replace(' ', '-')}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": instance,
+        "next_step": next_step or _NEXT_STEP.get(status, _OTHERWISE),
+    }
+    return JSONResponse(content | (members or {}), status, headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of `app` with a problem."""
+    app.add_exception_handler(ResnasError, _library)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(DBAPIError, _no_database)
+    app.add_exception_handler(TimeoutError, _no_database)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _library(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ResnasError)
+    status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
+    if status == 500:
+        _log.error("%s %s: %s", request.method, request.url.path, error, exc_info=error)
+    members: dict[str, Any] = {"place": error.place, "found": error.found}
+    if isinstance(error, InfeasibleBudget):
+        members["min_gmacs"] = error.min_gmacs
+        members["max_gmacs"] = error.max_gmacs
+        members["human_gmacs"] = error.human_gmacs
+    return problem(
+        status,
+        f"{error.place}: {error.found}",
+        instance=request.url.path,
+        kind=_kebab(type(error).__name__),
+        next_step=error.next_step,
+        members=members,
+    )
+
+
+def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    errors = [_input_error(found["loc"], found["msg"]) for found in error.errors()]
+    first = errors[0]
+    place = first.get("pointer") or first.get("parameter")
+    return problem(
+        422,
+        f"{place}: {first['detail']}",
+        instance=request.url.path,
+        kind="invalid-input",
+        members={"errors": errors},
+    )
+
+
+def _input_error(loc: Sequence[int | str], message: str) -> dict[str, str]:
+    where, *path = loc
+    if where != "body":
+        return {"detail": message, "parameter": ".".join(str(part) for part in path)}
+    if message.startswith("JSON decode error"):
+        path = []  # where the text broke off is no member of the body
+    escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in path)
+    return {"detail": message, "pointer": "#" + "".join(f"/{part}" for part in escaped)}
+
+
+def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    headers = dict(error.headers) if error.headers else None
+    return problem(
+        error.status_code,
+        f"{request.method} {request.url.path}: {error.detail}",
+        instance=request.url.path,
+        headers=headers,
+    )
+
+
+def _no_database(request: Request, error: Exception) -> JSONResponse:
+    _log.error("%s %s: the database failed", request.method, request.url.path, exc_info=error)
+    return problem(
+        503,
+        "The database does not answer",
+        instance=request.url.path,
+        next_step="Try again in a moment; the server's log has the cause",
+        headers={"Retry-After": "5"},
+    )
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    del error  # the server logs it
+    return problem(
+        500,
+        "The server has a fault that nobody thought of",
+        instance=request.url.path,
+        next_step="The server's log has the cause; please report it",
+    )
+
+
+def _kebab(name: str) -> str:
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name)[1:]

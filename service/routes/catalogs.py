@@ -1,0 +1,61 @@
+"""What there is to choose from, and what a choice can reach."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+
+from fastapi import APIRouter
+
+from resnas import backbones, catalog
+from resnas.catalog import Catalog
+from resnas.datasets._base import facts
+from resnas.estimating import Estimate, estimate
+from service.deps import SettingsDep
+from service.schemas import EstimateRequest, Named, Page
+
+router = APIRouter(prefix="/v1", tags=["catalogues"])
+
+
+@router.get("/backbones")
+def list_backbones() -> Page[Named]:
+    """What can be searched."""
+    names = backbones.names()
+    return Page(items=[Named(name=n, about=_about(f"search_spaces.{n}")) for n in names])
+
+
+@router.get("/datasets")
+def list_datasets() -> Page[Named]:
+    """What can be trained on."""
+    return Page(
+        items=[Named(name=n, about=catalog.datasets[n].about) for n in catalog.datasets.names()]
+    )
+
+
+@router.get("/resizers")
+def list_resizers() -> Page[Named]:
+    """What can stand where a backbone changes its resolution."""
+    return _entries(catalog.resizers)
+
+
+@router.get("/strategies")
+def list_strategies() -> Page[Named]:
+    """How the trials of a search can be chosen."""
+    return _entries(catalog.strategies)
+
+
+@router.post("/estimates")
+def make_estimate(body: EstimateRequest, settings: SettingsDep) -> Estimate:
+    """What a backbone costs on a data set, and which costs can be reached."""
+    num_classes, input_size = facts(body.dataset, settings.datasets_dir)
+    return estimate(body.backbone, input_size, num_classes, resizers=body.resizer, place=body.place)
+
+
+def _entries(found: Catalog) -> Page[Named]:
+    names = found.names()
+    return Page(items=[Named(name=n, about=_about(f"{found.package}.{n}")) for n in names])
+
+
+def _about(module: str) -> str:
+    """The first line of what a file says about itself."""
+    return (inspect.getdoc(importlib.import_module(module)) or "").partition("\n")[0]

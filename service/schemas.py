@@ -1,0 +1,270 @@
+"""What the API answers and is asked, beside the library's own JobSpec."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from resnas.results import Architecture, Size, TrialResult, TrialState, Value
+from resnas.spec import Names, Place
+from service.errors import Failure
+from service.fronts import Front
+from service.store.values import Export, Job, Point, State, StoredArchitecture, Trial
+
+Item = TypeVar("Item")
+
+
+class Answer(BaseModel):
+    """Base of all answers."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Page(Answer, Generic[Item]):
+    """A part of a list; `next_cursor` asks for the next part, null where this was the last."""
+
+    items: list[Item]
+    next_cursor: str | None = None
+
+
+class Named(Answer):
+    """An entry of a catalogue."""
+
+    name: str
+    about: str
+
+
+class PointAnswer(Answer):
+    """A trained architecture as a front shows it; costs in GMACs of one sample."""
+
+    architecture_id: str
+    trial: int = Field(description="its number within the job")
+    resizer: str
+    lam: float = Field(description="weight of GMACs in the loss, per GMAC")
+    val_accuracy: float
+    test_accuracy: float | None
+    gmacs: float
+    dominated: bool = False
+    sizes: dict[str, Size] | None = Field(None, description="(H, W) behind each site")
+
+    @classmethod
+    def of(
+        cls, point: Point, *, dominated: bool = False, architecture: Architecture | None = None
+    ) -> Self:
+        """The answer for a stored point."""
+        return cls(
+            architecture_id=point.architecture_id,
+            trial=point.number,
+            resizer=point.resizer,
+            lam=point.lam,
+            val_accuracy=point.val_accuracy,
+            test_accuracy=point.test_accuracy,
+            gmacs=point.gmacs,
+            dominated=dominated,
+            sizes=architecture.sizes if architecture else None,
+        )
+
+
+class JobAnswer(Answer):
+    """One job: what was asked, how far it is, what was found."""
+
+    id: str
+    state: State
+    spec: dict[str, Any] = Field(description="as it was accepted, defaults filled in")
+    trials_done: int
+    trials_total: int
+    best: PointAnswer | None = Field(description="the most accurate within the budget so far")
+    error: Failure | None = Field(description="why it failed, or why it is tried again")
+    crashes: int = Field(description="attempts that ended without an answer")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    estimate: dict[str, Any] = Field(description="what its search space reaches, in GMACs")
+
+    @classmethod
+    def of(cls, job: Job, best: Point | None = None) -> Self:
+        """The answer for a stored job."""
+        return cls(
+            id=job.id,
+            state=job.state,
+            spec=job.spec.model_dump(mode="json"),
+            trials_done=job.trials_done,
+            trials_total=job.trials_total,
+            best=PointAnswer.of(best) if best else None,
+            error=job.error,
+            crashes=job.crashes,
+            created_at=job.created_at,
+            started_at=job.started_at,
+            finished_at=job.finished_at,
+            estimate=job.estimate,
+        )
+
+
+class TrialAnswer(Answer):
+    """One trial; what is not known before it has ended is null until then."""
+
+    id: str
+    number: int
+    state: TrialState
+    resizer: str | None = None
+    lam: float | None = None
+    val_accuracy: float | None = None
+    test_accuracy: float | None = None
+    gmacs: float | None = None
+    params: int | None = None
+    seed: int | None = None
+    reason: str | None = None
+    architecture_id: str | None
+    progress: dict[str, Any] | None = Field(description="its latest epoch")
+    started_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, trial: Trial) -> Self:
+        """The answer for a stored trial."""
+        known = trial.result.model_dump(include=_TRIAL_FACTS) if trial.result else {}
+        return cls(
+            **known,
+            gmacs=trial.result.gmacs if trial.result else None,
+            id=trial.id,
+            number=trial.number,
+            state=trial.state,
+            architecture_id=trial.architecture_id,
+            progress=trial.progress,
+            started_at=trial.started_at,
+            finished_at=trial.finished_at,
+        )
+
+
+_TRIAL_FACTS = {
+    "resizer",
+    "lam",
+    "val_accuracy",
+    "test_accuracy",
+    "params",
+    "seed",
+    "reason",
+}
+
+
+class Reference(Answer):
+    """The worst corner that a hypervolume is measured from."""
+
+    val_accuracy: float
+    gmacs: float
+
+
+class FrontAnswer(Answer):
+    """The trials of a job that no other one beats in both accuracy and cost."""
+
+    points: list[PointAnswer]
+    best_under_budget: PointAnswer | None
+    knee: PointAnswer | None
+    hypervolume: float
+    reference: Reference
+    counter: str = Field(description="the rules that counted every GMACs figure here")
+
+    @classmethod
+    def of(cls, front: Front, sizes: dict[str, Architecture], counter: str) -> Self:
+        """The answer for a computed front; `sizes` has the architectures of its points."""
+
+        def shown(point: Point, dominated: bool = False) -> PointAnswer:
+            found = sizes.get(point.architecture_id)
+            return PointAnswer.of(point, dominated=dominated, architecture=found)
+
+        accuracy, gmacs = front.reference
+        return cls(
+            points=[shown(c.point, c.dominated) for c in front.candidates],
+            best_under_budget=shown(front.best) if front.best else None,
+            knee=shown(front.knee) if front.knee else None,
+            hypervolume=front.hypervolume,
+            reference=Reference(val_accuracy=accuracy, gmacs=gmacs),
+            counter=counter,
+        )
+
+
+class ArchitectureAnswer(Answer):
+    """An architecture and the trial that found it."""
+
+    id: str
+    job_id: str
+    architecture: Architecture
+    trial: TrialResult
+    gmacs: float | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, found: StoredArchitecture) -> Self:
+        """The answer for a stored architecture."""
+        return cls(
+            id=found.id,
+            job_id=found.job_id,
+            architecture=found.architecture,
+            trial=found.result,
+            gmacs=found.result.gmacs,
+            created_at=found.created_at,
+        )
+
+
+class ExportAnswer(Answer):
+    """An export; its file is at `…/content` once it has succeeded."""
+
+    id: str
+    architecture_id: str
+    format: str
+    state: State
+    filename: str | None
+    size: int | None = Field(description="bytes")
+    sha256: str | None
+    manifest: dict[str, Any] | None
+    error: Failure | None
+    created_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, export: Export) -> Self:
+        """The answer for a stored export."""
+        return cls(
+            id=export.id,
+            architecture_id=export.architecture_id,
+            format=export.format,
+            state=export.state,
+            filename=export.file_name,
+            size=export.size,
+            sha256=export.sha256,
+            manifest=export.manifest,
+            error=export.error,
+            created_at=export.created_at,
+            finished_at=export.finished_at,
+        )
+
+
+class ExportRequest(Value):
+    """Which file to write."""
+
+    format: str = Field("onnx", max_length=32)
+
+
+class EstimateRequest(Value):
+    """What to estimate."""
+
+    backbone: str = Field(min_length=1, max_length=200)
+    dataset: str = Field(min_length=1, max_length=200)
+    resizer: Names = ("dynopool",)
+    place: Place | None = None
+
+
+class FrontQuery(Value):
+    """Which points of a front to answer."""
+
+    max_gmacs: Annotated[float | None, Field(gt=0)] = None
+    min_accuracy: Annotated[float | None, Field(ge=0, le=1)] = None
+    include_dominated: bool = False
+
+
+class Health(Answer):
+    """That the server is there."""
+
+    status: str = "ok"

@@ -1,0 +1,119 @@
+"""Settings: environment variables that start with RESNAS_, each with a default that works."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from platformdirs import user_data_dir
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from resnas.storage import ArtifactStore
+from service.errors import StartRefused
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Settings(BaseSettings):
+    """Where things lie and where to listen.
+
+    Arguments win over environment variables: `Settings.load(data_dir=...)`. Use that rather than
+    `model_copy`, which would keep the paths that follow from the old data directory.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="RESNAS_", frozen=True, env_ignore_empty=True)
+
+    data_dir: Path = Field(
+        default_factory=lambda: Path(user_data_dir("resnas")),
+        description="database, artifacts, logs and token",
+    )
+    database_url: str = Field("", description="default: SQLite in the data directory")
+    datasets_dir: Path = Field(Path(), description="default: `datasets` in the data directory")
+    executor: str = Field("ray", description="what runs the trials of a job: ray or inline")
+    ray_address: str | None = Field(None, description="of a cluster; default: a private local Ray")
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8642, ge=0, le=65535, description="0: any free one")
+    worker: bool = Field(True, description="whether the server runs jobs, too")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_data_dir(cls, values: dict[str, object]) -> dict[str, object]:
+        data_dir = Path(str(values.get("data_dir") or user_data_dir("resnas"))).absolute()
+        defaults = {
+            "database_url": f"sqlite:///{data_dir / 'resnas.sqlite3'}",
+            "datasets_dir": data_dir / "datasets",
+        }
+        return defaults | values | {"data_dir": data_dir}
+
+    @classmethod
+    def load(
+        cls,
+        *,
+        data_dir: Path | None = None,
+        host: str | None = None,
+        port: int | None = None,
+        worker: bool | None = None,
+    ) -> Self:
+        """The settings; an argument that is given wins over the environment.
+
+        Raises:
+            StartRefused: a value that cannot be used.
+        """
+        given = {"data_dir": data_dir, "host": host, "port": port, "worker": worker}
+        chosen: dict[str, Any] = {name: v for name, v in given.items() if v is not None}
+        try:
+            return cls(**chosen)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = "RESNAS_" + "_".join(str(part) for part in first["loc"]).upper()
+            raise StartRefused(name, first["msg"], "Correct or unset it") from error
+
+    @property
+    def on_sqlite(self) -> bool:
+        """Whether the database is a file, which one process writes."""
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only programs of this machine can connect."""
+        return self.host in LOOPBACK
+
+    @property
+    def token_path(self) -> Path:
+        """The file with the token of the first start, one line."""
+        return self.data_dir / "token"
+
+    @cached_property
+    def artifacts(self) -> ArtifactStore:
+        """Where weights and exported files are kept."""
+        return ArtifactStore(self.data_dir / "artifacts")
+
+    def log_path(self, name: str) -> Path:
+        """Where the output of the job or export with the id `name` goes."""
+        return self.data_dir / "logs" / f"{name}.log"
+
+    def work_dir(self, job_id: str) -> Path:
+        """Where a job's trials keep their state while they run."""
+        return self.data_dir / "work" / job_id
+
+    def prepare(self) -> None:
+        """Make the data directory, readable by its owner only, and see that it can be written.
+
+        Raises:
+            StartRefused: it cannot.
+        """
+        try:
+            self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for name in ("artifacts", "logs", "work"):
+                (self.data_dir / name).mkdir(exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.data_dir) as probe:
+                probe.write(b"resnas")
+        except OSError as error:
+            raise StartRefused(
+                f"data directory {self.data_dir}",
+                f"it cannot be written: {error.strerror}",
+                "Pass --data-dir or set RESNAS_DATA_DIR to a folder of yours",
+            ) from error

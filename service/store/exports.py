@@ -1,0 +1,121 @@
+"""Queries about exports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from service.errors import Failure
+from service.store import leases
+from service.store.clock import moment
+from service.store.ids import is_id, new_id
+from service.store.leases import Moves
+from service.store.models import ArchitectureRow, ExportRow
+from service.store.session import Database
+from service.store.values import Export, Json, Lease, State
+
+
+@dataclass(frozen=True)
+class Exports:
+    """Exports as the database has them; every method is one transaction."""
+
+    database: Database
+
+    def add(self, architecture_id: str, format: str) -> Export:
+        """A queued export; the one there is already, where it has not failed."""
+        with self.database.write() as session:
+            # Locked, so that two who ask at once get the same export.
+            owner = ArchitectureRow.id == architecture_id
+            session.execute(select(ArchitectureRow.id).where(owner).with_for_update())
+            row = session.scalar(
+                select(ExportRow).where(
+                    ExportRow.architecture_id == architecture_id,
+                    ExportRow.format == format,
+                    ExportRow.state != State.FAILED,
+                )
+            )
+            if row is None:
+                row = ExportRow(id=new_id(), architecture_id=architecture_id, format=format)
+                session.add(row)
+                session.flush()
+                session.refresh(row)
+            return _export(row)
+
+    def get(self, export_id: str) -> Export | None:
+        """The export of that id."""
+        with self.database.read() as session:
+            row = session.get(ExportRow, export_id) if is_id(export_id) else None
+            return _export(row) if row else None
+
+    def claim(self, owner: str, seconds: float, moves: Moves) -> tuple[Export, Lease] | None:
+        """Give the oldest queued export to `owner`; None if there is none."""
+        with self.database.write() as session:
+            row = leases.claim(session, ExportRow, owner, seconds, moves)
+            return (_export(row), Lease(row.id, owner, row.attempt)) if row else None
+
+    def renew(self, lease: Lease, seconds: float) -> State:
+        """Hold the export for `seconds` from now.
+
+        Raises:
+            LeaseLost: somebody else has it, or it is over.
+        """
+        with self.database.write() as session:
+            return leases.renew(session, ExportRow, lease, seconds)
+
+    def deliver(
+        self, lease: Lease, moves: Moves, *, file_name: str, size: int, sha256: str, manifest: Json
+    ) -> None:
+        """The file is in the artifact store.
+
+        Raises:
+            LeaseLost: somebody else has it, or it is over.
+        """
+        with self.database.write() as session:
+            row = leases.fenced(session, ExportRow, lease)
+            row.file_name, row.size, row.sha256 = file_name, size, sha256
+            row.manifest = manifest
+            leases.move(session, row, moves, None)
+
+    def finish(self, lease: Lease, moves: Moves, error: Failure | None = None) -> State:
+        """Take the step of `moves` and give the lease back; returns the new state.
+
+        Raises:
+            LeaseLost: somebody else has it, or it is over.
+        """
+        with self.database.write() as session:
+            row = leases.fenced(session, ExportRow, lease)
+            return leases.move(session, row, moves, error)
+
+    def crash(self, lease: Lease, release: Moves, fail: Moves, error: Failure) -> State:
+        """The attempt ended without an answer: to be tried again, or failed if it was the last.
+
+        Raises:
+            LeaseLost: somebody else has it, or it is over.
+        """
+        with self.database.write() as session:
+            row = leases.fenced(session, ExportRow, lease)
+            return leases.crash(session, row, release, fail, error)
+
+    def expire(self, release: Moves, fail: Moves) -> list[str]:
+        """Take away every lease whose time is over; returns the ids of those exports."""
+        with self.database.write() as session:
+            taken = leases.expire(session, ExportRow, release, fail)
+            return [export_id for export_id, _ in taken]
+
+
+def _export(row: ExportRow) -> Export:
+    return Export(
+        id=row.id,
+        architecture_id=row.architecture_id,
+        format=row.format,
+        state=State(row.state),
+        crashes=row.crashes,
+        file_name=row.file_name,
+        size=row.size,
+        sha256=row.sha256,
+        manifest=row.manifest,
+        error=Failure.model_validate(row.error) if row.error else None,
+        created_at=moment(row.created_at),
+        finished_at=moment(row.finished_at),
+    )

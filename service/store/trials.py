@@ -1,0 +1,194 @@
+"""Queries about trials and the architectures that they found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session, load_only
+
+from resnas.results import Architecture, EpochMetrics, TrialResult, TrialState
+from service.store import leases
+from service.store.clock import moment, now_ms
+from service.store.ids import is_id, new_id
+from service.store.models import ArchitectureRow, JobRow, TrialRow
+from service.store.session import Database
+from service.store.values import Lease, Point, StoredArchitecture, Trial
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Trials as the database has them; every method is one transaction."""
+
+    database: Database
+
+    def progress(self, lease: Lease, metrics: EpochMetrics) -> None:
+        """Keep a running trial's latest epoch; a trial that has ended stays as it is.
+
+        Raises:
+            LeaseLost: somebody else has the job, or it is over.
+        """
+        with self.database.write() as session:
+            leases.fenced(session, JobRow, lease)
+            row = _row(session, lease.id, metrics.trial)
+            if row.state == TrialState.RUNNING:
+                row.progress = metrics.model_dump(mode="json", exclude={"trial"})
+
+    def record(self, lease: Lease, result: TrialResult) -> bool:
+        """Keep what a trial came to, its architecture and the job's count, all at once.
+
+        Returns:
+            Whether it is news: a second report of the same trial changes nothing.
+
+        Raises:
+            LeaseLost: somebody else has the job, or it is over.
+        """
+        with self.database.write() as session:
+            job = leases.fenced(session, JobRow, lease)
+            row = _row(session, lease.id, result.number)
+            if row.result is not None:
+                return False
+            if result.architecture is not None:
+                row.architecture_id = _keep(session, lease.id, result.architecture)
+            _fill(row, result)
+            row.finished_at = session.scalar(select(now_ms()))
+            job.trials_done += 1
+            return True
+
+    def finished(self, job_id: str) -> list[TrialResult]:
+        """What the trials that have ended came to, by number."""
+        query = (
+            select(TrialRow)
+            .where(TrialRow.job_id == job_id, TrialRow.result.is_not(None))
+            .order_by(TrialRow.number)
+        )
+        with self.database.read() as session:
+            return [TrialResult.model_validate(row.result) for row in session.scalars(query)]
+
+    def page(self, job_id: str, limit: int, after: int = -1) -> list[Trial]:
+        """The first `limit` trials whose number is larger than `after`."""
+        query = (
+            select(TrialRow)
+            .where(TrialRow.job_id == job_id, TrialRow.number > after)
+            .order_by(TrialRow.number)
+            .limit(limit)
+        )
+        with self.database.read() as session:
+            return [_trial(row) for row in session.scalars(query)]
+
+    def points(self, job_ids: Sequence[str]) -> list[Point]:
+        """The completed trials of these jobs, as a front sees them."""
+        query = (
+            select(TrialRow)
+            .options(load_only(*_POINT, raiseload=True))
+            .where(TrialRow.job_id.in_(job_ids), *_COMPLETE)
+            .order_by(TrialRow.number)
+        )
+        with self.database.read() as session:
+            return [_point(row) for row in session.scalars(query)]
+
+    def architecture(self, architecture_id: str) -> StoredArchitecture | None:
+        """The architecture of that id, with the trial that found it."""
+        query = (
+            select(ArchitectureRow, TrialRow.result)
+            .join(TrialRow, TrialRow.architecture_id == ArchitectureRow.id)
+            .where(ArchitectureRow.id == architecture_id)
+        )
+        with self.database.read() as session:
+            found = session.execute(query).one_or_none() if is_id(architecture_id) else None
+            return _architecture(*found) if found else None
+
+    def architectures(self, architecture_ids: Sequence[str]) -> dict[str, Architecture]:
+        """The architectures of these ids."""
+        query = select(ArchitectureRow).where(ArchitectureRow.id.in_(architecture_ids))
+        with self.database.read() as session:
+            rows = session.scalars(query)
+            return {row.id: Architecture.model_validate(row.document) for row in rows}
+
+
+_COMPLETE: tuple[ColumnElement[bool], ...] = (
+    TrialRow.state == TrialState.COMPLETE,
+    TrialRow.architecture_id.is_not(None),
+    TrialRow.val_accuracy.is_not(None),
+    TrialRow.macs.is_not(None),
+)
+
+_POINT = (
+    TrialRow.job_id,
+    TrialRow.number,
+    TrialRow.architecture_id,
+    TrialRow.lam,
+    TrialRow.resizer,
+    TrialRow.val_accuracy,
+    TrialRow.test_accuracy,
+    TrialRow.macs,
+)
+
+
+def _point(row: TrialRow) -> Point:
+    # What `_COMPLETE` asks for is not null.
+    assert row.architecture_id is not None and row.lam is not None and row.resizer is not None
+    assert row.val_accuracy is not None and row.macs is not None
+    return Point(
+        job_id=row.job_id,
+        number=row.number,
+        architecture_id=row.architecture_id,
+        lam=row.lam,
+        resizer=row.resizer,
+        val_accuracy=row.val_accuracy,
+        test_accuracy=row.test_accuracy,
+        macs=row.macs,
+    )
+
+
+def _row(session: Session, job_id: str, number: int) -> TrialRow:
+    """The trial's row, begun now if there is none; the job's lock makes this safe."""
+    query = select(TrialRow).where(TrialRow.job_id == job_id, TrialRow.number == number)
+    row = session.scalar(query)
+    if row is None:
+        row = TrialRow(id=new_id(), job_id=job_id, number=number, state=TrialState.RUNNING)
+        session.add(row)
+        session.flush()
+    return row
+
+
+def _keep(session: Session, job_id: str, architecture: Architecture) -> str:
+    row = ArchitectureRow(id=new_id(), job_id=job_id, document=architecture.model_dump(mode="json"))
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def _fill(row: TrialRow, result: TrialResult) -> None:
+    row.state = result.state
+    row.lam = result.lam
+    row.resizer = result.resizer
+    row.val_accuracy = result.val_accuracy
+    row.test_accuracy = result.test_accuracy
+    row.macs = result.macs
+    row.result = result.model_dump(mode="json")
+
+
+def _trial(row: TrialRow) -> Trial:
+    return Trial(
+        id=row.id,
+        job_id=row.job_id,
+        number=row.number,
+        state=TrialState(row.state),
+        result=TrialResult.model_validate(row.result) if row.result else None,
+        progress=row.progress,
+        architecture_id=row.architecture_id,
+        started_at=moment(row.started_at),
+        finished_at=moment(row.finished_at),
+    )
+
+
+def _architecture(row: ArchitectureRow, result: object) -> StoredArchitecture:
+    return StoredArchitecture(
+        id=row.id,
+        job_id=row.job_id,
+        architecture=Architecture.model_validate(row.document),
+        result=TrialResult.model_validate(result),
+        created_at=moment(row.created_at),
+    )

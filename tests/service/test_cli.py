@@ -1,0 +1,266 @@
+"""The `resnas` command: what it prints where, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import onnx
+import pytest
+
+from service import cli
+from service.answers import FrontPoint, Job
+from service.console import plot, show_front
+from service.local_server import LocalServer
+
+SMALL = ("vgg_small", "digits", "--budget-gmacs", "0.1", "--trials", "2", "--epochs", "2")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Resnas(Protocol):
+    def __call__(self, *words: str) -> Ended: ...
+
+
+@pytest.fixture
+def resnas(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Resnas:
+    """The command in this process; by default no server is where it looks for one."""
+    monkeypatch.setenv("RESNAS_URL", "http://127.0.0.1:9")
+
+    def run(*words: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["resnas", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return Ended(int(ended.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def connected(server: LocalServer, monkeypatch: pytest.MonkeyPatch, resnas: Resnas) -> Resnas:
+    """The command as the owner of a running server has it."""
+    monkeypatch.setenv("RESNAS_URL", server.url)
+    monkeypatch.setenv("RESNAS_DATA_DIR", str(server.data_dir))
+    return resnas
+
+
+def test_help_names_every_command_and_the_exit_codes(resnas: Resnas) -> None:
+    ended = resnas("--help")
+    names = "demo serve worker submit jobs show watch front export cancel search estimate"
+    assert ended.code == 0
+    assert set(f"{names} backbones datasets resizers".split()) <= set(ended.out.split())
+    assert "5 no server" in " ".join(ended.out.split())
+
+
+def test_help_is_shown_without_loading_what_only_work_needs() -> None:
+    script = (
+        "import sys; from service import cli; sys.argv = ['resnas', 'submit', '--help']\n"
+        "try: cli.main()\nexcept SystemExit: pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert "--budget-gmacs" in done.stdout
+    assert not {"torch", "ray", "optuna", "fastapi", "sqlalchemy"} & set(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("jobs",),
+        ("show", "x"),
+        ("watch", "x"),
+        ("front", "x"),
+        ("export", "x"),
+        ("cancel", "x"),
+        ("submit", "vgg_small", "digits", "--budget-gmacs", "1"),
+    ],
+)
+def test_no_server_is_exit_code_5_and_says_how_to_start_one(
+    resnas: Resnas, words: tuple[str, ...]
+) -> None:
+    ended = resnas(*words)
+    assert (ended.code, ended.out) == (5, "")
+    assert "http://127.0.0.1:9" in ended.err
+    assert "resnas serve" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("nonsense",), "nonsense"),
+        (("submit", "vgg_small", "digits"), "--budget-gmacs"),
+        (("submit", "vgg_small", "digits", "--budget-gmacs", "nan"), "--budget-gmacs"),
+        (("submit", "vgg_small", "digits", "--budget-gmacs", "-1"), "--budget-gmacs"),
+        (("submit", *SMALL, "--trials", "0"), "--trials"),
+        (("submit", *SMALL, "--epochs", "0"), "--epochs"),
+        (("submit", *SMALL, "--place", "under"), "under"),
+        (("search", "vgg_smal", "digits", "--budget-gmacs", "1"), "'vgg_small'"),
+        (("search", "vgg_small", "digit", "--budget-gmacs", "1"), "'digits'"),
+        (("search", "vgg_small", "digits", "--budget-gmacs", "1e-9"), "GMACs"),
+        (("search", "vgg_small", "npz:none", "--budget-gmacs", "1"), "none"),
+        (("search", *SMALL, "--resizer", "dynopol"), "'dynopool'"),
+        (("search", *SMALL, "--executor", "cloud"), "cloud"),
+        (("estimate", "vgg_smal"), "'vgg_small'"),
+        (("estimate", "vgg_small", "--input", "32"), "3x32x32"),
+        (("export", "x", "--format"), "--format"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_and_names_what_is_wrong(
+    resnas: Resnas, words: tuple[str, ...], message: str
+) -> None:
+    ended = resnas(*words)
+    assert (ended.code, ended.out) == (2, "")
+    assert message in ended.err
+
+
+@pytest.mark.parametrize(
+    ("command", "entry"),
+    [("backbones", "vgg_small"), ("datasets", "digits"), ("resizers", "dynopool")],
+)
+def test_catalogues_need_no_server(resnas: Resnas, command: str, entry: str) -> None:
+    listed = {each["name"]: each["about"] for each in resnas(command, "--json").json}
+    assert listed[entry]
+    assert entry in resnas(command).out
+
+
+def test_an_estimate_needs_no_server(resnas: Resnas) -> None:
+    found = resnas("estimate", "vgg_small", "--input", "1x32x32", "--json").json
+    assert found["min_gmacs"] < found["human_gmacs"] < found["max_gmacs"]
+    assert (
+        f"{found['human_gmacs']:.4g} GMACs"
+        in resnas("estimate", "vgg_small", "--input", "1x32x32").out
+    )
+
+
+def test_a_search_needs_no_server_and_saves_what_it_found(resnas: Resnas, tmp_path: Path) -> None:
+    ended = resnas("search", *SMALL, "-o", str(tmp_path / "found"), "--json")
+    assert ended.code == 0
+    saved = json.loads((tmp_path / "found" / "search.json").read_text())
+    assert len(saved["trials"]) == len(ended.json["trials"]) == 2
+    assert ended.json["best_under_budget"]["gmacs"] <= 0.1
+    assert list((tmp_path / "found" / "weights").iterdir())
+    assert "2/2 trials" in ended.err
+    assert str(tmp_path / "found") in ended.err
+
+
+def test_a_job_is_handed_in_and_followed_to_its_end(connected: Resnas) -> None:
+    ended = connected("submit", *SMALL, "--seed", "1", "--watch")
+    assert ended.code == 0
+    assert "best under the budget" in ended.out
+    assert "2/2 trials" in ended.err
+
+
+def test_submitting_prints_nothing_but_the_id(connected: Resnas) -> None:
+    ended = connected("submit", *SMALL)
+    (job_id,) = ended.out.split()
+    assert (ended.code, job_id in ended.err) == (0, True)
+    assert connected("cancel", job_id).code == 0
+
+
+def test_a_finished_job_is_shown_as_a_table_and_as_json(connected: Resnas, finished: Job) -> None:
+    assert finished.id in connected("jobs").out
+    assert finished.id in [job["id"] for job in connected("jobs", "--json").json]
+    shown = connected("show", finished.id, "--json").json
+    assert (shown["state"], len(shown["trials"])) == ("succeeded", 2)
+    assert shown["trials"][0]["architecture_id"] in connected("show", finished.id).out
+
+
+def test_a_front_is_shown_as_a_table_and_as_json(connected: Resnas, finished: Job) -> None:
+    front = connected("front", finished.id, "--json").json
+    table = connected("front", finished.id).out
+    assert all(point["architecture_id"] in table for point in front["points"])
+    assert "\x1b" not in table
+    cheapest = front["points"][0]
+    cut = connected("front", finished.id, "--max-gmacs", str(cheapest["gmacs"]), "--json").json
+    assert cut["points"] == [cheapest]
+
+
+def test_an_unambiguous_beginning_of_an_id_is_enough(connected: Resnas, finished: Job) -> None:
+    assert connected("show", finished.id[:-1], "--json").json["id"] == finished.id
+
+
+def test_the_best_of_a_job_is_exported(connected: Resnas, finished: Job, tmp_path: Path) -> None:
+    ended = connected("export", finished.id, "--format", "onnx", "-o", str(tmp_path))
+    path = Path(ended.out.strip())
+    assert (ended.code, path.parent) == (0, tmp_path)
+    onnx.checker.check_model(onnx.load(path))
+
+
+@pytest.mark.parametrize("command", ["show", "watch", "front", "cancel", "export"])
+def test_an_unknown_id_is_exit_code_3(connected: Resnas, command: str) -> None:
+    ended = connected(command, "0" * 32)
+    assert (ended.code, ended.out) == (3, "")
+    assert "0" * 32 in ended.err
+
+
+def test_without_the_token_nothing_is_allowed(
+    connected: Resnas, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RESNAS_DATA_DIR", str(tmp_path))
+    ended = connected("jobs")
+    assert (ended.code, ended.out) == (4, "")
+    assert "RESNAS_DATA_DIR" in ended.err or "token" in ended.err
+
+
+def test_an_interrupted_watch_leaves_the_job_alone(connected: Resnas) -> None:
+    long = ("vgg_small", "digits", "--budget-gmacs", "0.1", "--epochs", "1000")
+    job_id = connected("submit", *long).out.strip()
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "service.cli", "watch", job_id],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert watching.stderr is not None
+    assert "Watching" in watching.stderr.readline()
+    watching.send_signal(signal.SIGINT)
+    assert "goes on" in watching.stderr.read()
+    assert watching.wait() == 130
+    assert connected("show", job_id, "--json").json["state"] in ("queued", "running")
+    assert connected("cancel", job_id).code == 0
+    ended = connected("watch", job_id, "--json")
+    assert (ended.code, ended.json["state"]) == (1, "cancelled")
+
+
+def point(name: str, gmacs: float, accuracy: float) -> FrontPoint:
+    return FrontPoint(architecture_id=name, gmacs=gmacs, val_accuracy=accuracy)
+
+
+def test_a_plot_has_costs_to_the_right_and_accuracies_upwards() -> None:
+    lines = plot(
+        [point("a", 0.1, 0.9), point("b", 0.2, 0.95), point("c", 0.4, 0.97)], 0.3
+    ).splitlines()
+    marks = {line.index("o"): number for number, line in enumerate(lines) if "o" in line}
+    assert list(marks) == sorted(marks, reverse=True)
+    assert "97.00 %" in lines[0]
+    assert "90.00 %" in lines[11]
+    assert all(line[50] in ":o" for line in lines[:12])
+    assert lines[-1].split() == ["0.1", "0.4", "GMACs"]
+
+
+def test_a_front_of_one_point_is_a_table_only(capsys: pytest.CaptureFixture[str]) -> None:
+    only = point("a", 0.1, 0.9)
+    show_front([only], only, 0.3)
+    out = capsys.readouterr().out
+    assert "best under the budget" in out
+    assert len(out.splitlines()) == 2
