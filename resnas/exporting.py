@@ -21,6 +21,7 @@ from resnas.errors import ExportFailed
 from resnas.exporters._base import AbstractExporter
 from resnas.results import Architecture, Size, TrialResult, Value
 from resnas.space import SearchSpace
+from resnas.trial import rebuild
 
 TOLERANCE = 1e-4
 """Largest difference between file and network, relative to the network's largest output."""
@@ -98,6 +99,28 @@ def export(
         for name in [*(file.name for file in files), "manifest.json"]:
             (staging / name).replace(directory / name)
     return manifest
+
+
+def export_trial(
+    architecture: Architecture,
+    weights: bytes,
+    directory: Path | str,
+    formats: Sequence[str] = ("onnx", "pt2", "safetensors"),
+    *,
+    result: TrialResult | None = None,
+) -> Manifest:
+    """Build the network of a stored trial again and export it.
+
+    Args:
+        architecture: of a backbone known by name.
+        weights: content of the safetensors file that the trial kept.
+        directory, formats, result: as in `export`.
+
+    Raises:
+        ResnasError: the architecture cannot be built again; see `resnas.trial.rebuild`.
+        ExportFailed, UnknownName: as in `export`.
+    """
+    return export(rebuild(architecture, weights), directory, formats, result=result)
 
 
 def _fixed(

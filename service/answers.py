@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from resnas.results import Architecture, Size
+from resnas.results import Architecture, Size, TrialResult
 
 ENDED = frozenset({"succeeded", "failed", "cancelled"})
 _PLAIN_NAME = re.compile(r"[\w-][\w.-]{0,200}")
@@ -20,6 +20,17 @@ class Answer(BaseModel):
     """A frozen value that keeps fields it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Failure(Answer):
+    """Why a job or an export failed."""
+
+    place: str
+    found: str
+    next_step: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.found}. {self.next_step}"
 
 
 class Spec(Answer):
@@ -52,27 +63,34 @@ class Front(Answer):
     counter: str | None = None
 
 
-class Job(Answer):
-    """One accepted job."""
+class Accepted(Answer):
+    """Something that the server has agreed to do."""
 
     id: str
     state: str
-    spec: Spec
-    trials_done: int
-    trials_total: int
-    best: FrontPoint | None = None
-    error: Any = Field(None, description="why it failed")
-    created_at: str | None = None
+    error: Failure | None = Field(None, description="why it failed, or is tried again")
 
     @property
     def ended(self) -> bool:
         """Whether nothing will happen to it any more."""
         return self.state in ENDED
 
-    @property
-    def reason(self) -> str:
-        """Why it failed, as a sentence; empty where it did not."""
-        return sentence(self.error)
+    def failure(self) -> Failure | None:
+        """Why it ended otherwise than it should; null where it succeeded, or has not ended."""
+        if not self.ended or self.state == "succeeded":
+            return None
+        unsaid = Failure(place=self.id, found=f"it is {self.state}", next_step="Ask for it again")
+        return self.error or unsaid
+
+
+class Job(Accepted):
+    """One accepted job."""
+
+    spec: Spec
+    trials_done: int
+    trials_total: int
+    best: FrontPoint | None = None
+    created_at: str | None = None
 
 
 class Trial(Answer):
@@ -87,16 +105,29 @@ class Trial(Answer):
     test_accuracy: float | None = None
     gmacs: float | None = None
     architecture_id: str | None = None
-    progress: dict[str, Any] | None = Field(None, description="epoch, epochs, gmacs of one running")
+    progress: dict[str, Any] | None = Field(None, description="its latest epoch")
     reason: str | None = None
+
+    @property
+    def epochs(self) -> tuple[int, int] | None:
+        """Epochs done and epochs to do; null before the first has ended."""
+        if self.progress is None:
+            return None
+        return int(self.progress.get("epoch", 0)), int(self.progress.get("epochs", 0))
+
+    @property
+    def standing(self) -> str:
+        """How far it is, in words."""
+        return "epoch {}/{}".format(*self.epochs) if self.epochs else ""
 
 
 class StoredArchitecture(Answer):
-    """The resolutions of one trained network, and the job that found it."""
+    """The resolutions of one trained network, and the trial that found it."""
 
     id: str
     job_id: str
     architecture: Architecture
+    trial: TrialResult
     gmacs: float | None = None
 
 
@@ -107,14 +138,11 @@ class Page(Answer):
     next_cursor: str | None = None
 
 
-class Export(Answer):
+class Export(Accepted):
     """An architecture on its way to a file."""
 
-    id: str
-    state: str
     filename: str | None = None
     sha256: str | None = None
-    error: Any = None
 
     @field_validator("filename")
     @classmethod
@@ -123,16 +151,6 @@ class Export(Answer):
         if filename is not None and not _PLAIN_NAME.fullmatch(filename):
             raise ValueError(f"{filename!r} is not a plain file name")
         return filename
-
-    @property
-    def ended(self) -> bool:
-        """Whether the file is there, or never will be."""
-        return self.state in ENDED
-
-    @property
-    def reason(self) -> str:
-        """Why it failed, as a sentence."""
-        return sentence(self.error)
 
 
 class Estimate(Answer):
@@ -148,12 +166,3 @@ class Entry(Answer):
 
     name: str
     about: str | None = None
-
-
-def sentence(error: Any) -> str:
-    """An error as the server stores it, for a person to read: place, what was found, next step."""
-    if isinstance(error, dict):
-        parts = (error.get(part) for part in ("place", "found", "next_step"))
-        place, found, next_step = (str(part or "").rstrip(".") for part in parts)
-        return f"{place}: {found}. {next_step}"
-    return str(error or "")

@@ -127,8 +127,8 @@ class Client:
         while not export.ended:
             time.sleep(0.2)
             export = self._get(Export, f"/v1/exports/{_segment(export.id)}")
-        if export.state != "succeeded":
-            raise ServerFailed(f"export {export.id}", export.reason, "See the server's log")
+        if failure := export.failure():
+            raise ServerFailed(failure.place, failure.found, failure.next_step)
         return self._download(export, directory)
 
     def estimate(

@@ -46,9 +46,11 @@ def problem_of(response: httpx.Response) -> ResnasError:
     place = str(problem.get("place") or f"{response.request.method} {response.request.url.path}")
     found = _found(problem) or f"the answer was {status} {response.reason_phrase}"
     next_step = str(problem.get("next_step") or "").rstrip(".")
-    if status in (401, 403, 421):
-        hint = "Use the server's own data directory (RESNAS_DATA_DIR): its token lies there"
-        return NotAllowed(place, found, next_step or hint)
+    if status == 401:  # the client sends the token; what its user can do is show it where it lies
+        own = "Set RESNAS_DATA_DIR to the server's data directory, where its token lies"
+        return NotAllowed(place, found, own)
+    if status in (403, 421):
+        return NotAllowed(place, found, next_step or "Use an address that the server serves")
     if status == 404:
         return NotFound(place, found, next_step or "List what there is with 'resnas jobs'")
     if status < 500 and problem:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from resnas.errors import SearchFailed
+from resnas.picture import front_svg
 from resnas.spec import JobSpec, SearchSpec, TrainingSpec
 from resnas.storage import write_atomic
 from service.answers import Front, FrontPoint, Job
@@ -47,7 +48,11 @@ def run_demo(trials: int, epochs: int, folder: Path) -> None:
         front = client.front(job.id)
         best = _best(job, front)
         show_front(front.points, best, job.spec.budget_gmacs)
-        _write_front(folder, front, job, human_gmacs)
+        ids = [trial.architecture_id for trial in client.trials(job.id)]
+        results = [client.architecture(each).trial for each in ids if each]
+        _write_front(folder, job, front)
+        picture = front_svg(results, job.spec.budget_gmacs, human_gmacs, _title(job))
+        write_atomic(folder / "front.svg", picture.encode())
         exported = client.export(best.architecture_id, "onnx", folder)
         confirmed = _onnx_accuracy(exported, server.data_dir / "datasets")
     show_line(f"\n{exported}: {achieved(best)}; in ONNX Runtime {share(confirmed)}")
@@ -76,10 +81,8 @@ def _search(client: Client, spec: JobSpec) -> Job:
         f"{spec.trials} trials of {spec.training.epochs} epochs."
     )
     ended = follow(client, job)
-    if ended.state != "succeeded":
-        raise SearchFailed(
-            f"job {job.id}", f"it is {ended.state}", ended.reason or "See server.log"
-        )
+    if failure := ended.failure():
+        raise SearchFailed(failure.place, failure.found, failure.next_step)
     return ended
 
 
@@ -93,9 +96,13 @@ def _best(job: Job, front: Front) -> FrontPoint:
     return front.best_under_budget
 
 
-def _write_front(folder: Path, front: Front, job: Job, human_gmacs: float) -> None:
+def _write_front(folder: Path, job: Job, front: Front) -> None:
     content = {"job": job.model_dump(mode="json"), "front": front.model_dump(mode="json")}
     write_atomic(folder / "front.json", json.dumps(content, indent=2).encode())
+
+
+def _title(job: Job) -> str:
+    return f"{job.spec.backbone} on {job.spec.dataset}"
 
 
 def _onnx_accuracy(path: Path, datasets_dir: Path) -> float:
@@ -127,7 +134,7 @@ Next:
   {here} {program} serve                    # in another terminal
   {here} {program} show {job.id}
   {here} {program} export {best.architecture_id} --format pt2 -o {folder}
-  {program} search resnet_small {DATASET} --budget-gmacs {gmacs(job.spec.budget_gmacs)}"""
+  {program} search mobilenet_small {DATASET} --budget-gmacs 0.005"""
     )
 
 

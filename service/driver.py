@@ -105,7 +105,9 @@ def _export(task: ExportTask) -> Value:
     weights = artifacts.read(task.result.weights or "")
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "export"
-        manifest = export_trial(task.architecture, weights, target, (task.format,), task.result)
+        manifest = export_trial(
+            task.architecture, weights, target, (task.format,), result=task.result
+        )
         file = next(file for file in manifest.files if file.format == task.format)
         digest = artifacts.put((target / file.name).read_bytes())
     return File(name=file.name, size=file.bytes, sha256=digest, manifest=manifest)

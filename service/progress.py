@@ -131,7 +131,6 @@ class Listener:
 
 def follow(client: Client, job: Job) -> Job:
     """Show a job of a server until it has ended; returns what it came to."""
-    say(f"Watching job {job.id}, which is {job.state}.")
     ended = job
     with SearchProgress(job.trials_total) as progress:
         for ended in client.watch(job.id):
@@ -142,9 +141,7 @@ def follow(client: Client, job: Job) -> Job:
 def standing_of(job: Job, trials: Iterable[Trial]) -> Standing:
     """How far a job of the server is."""
     running = tuple(
-        (int(trial.progress.get("epoch", 0)), int(trial.progress.get("epochs", 0)))
-        for trial in trials
-        if trial.state == TrialState.RUNNING and trial.progress
+        trial.epochs for trial in trials if trial.state == TrialState.RUNNING and trial.epochs
     )
     return Standing(job.trials_done, running, job.best)
 

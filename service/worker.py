@@ -63,12 +63,17 @@ class Worker:
         for thread in (*queues, heart):
             thread.start()
         stop.wait()
-        for run in self._running():
+        for run in self.running():
             run.end()
         for thread in queues:
             thread.join()
         over.set()
         heart.join()
+
+    def running(self) -> list[Run]:
+        """What this worker is at."""
+        with self._runs_lock:
+            return list(self._runs)
 
     def _work_off(self, take: Callable[[], Run | None], stop: threading.Event) -> None:
         while not stop.is_set():
@@ -106,7 +111,7 @@ class Worker:
     def _keep_leases(self, over: threading.Event) -> None:
         """Renew our own, and take away those that nobody renews any more."""
         while not over.wait(BEAT):
-            for run in self._running():
+            for run in self.running():
                 run.beat(LEASE)
             try:
                 for queue in (self.repository.jobs, self.repository.exports):
@@ -114,7 +119,3 @@ class Worker:
                         _log.warning("the lease of %s ran out", lost)
             except DBAPIError as error:
                 _log.warning("leases could not be looked at: %s", error)
-
-    def _running(self) -> list[Run]:
-        with self._runs_lock:
-            return list(self._runs)

@@ -114,7 +114,7 @@ def show(job: JobId, as_json: Json = False) -> None:
         "asked for": f"{spec.backbone} on {spec.dataset} under {gmacs(spec.budget_gmacs)} GMACs",
         "trials": f"{found.trials_done} of {found.trials_total}",
         "best under the budget": achieved(found.best),
-        "why": found.reason,
+        "why": str(found.error or ""),
     }
     show_facts((name, value) for name, value in facts.items() if value)
     show_trials(trials)
@@ -212,6 +212,7 @@ def _architecture_id(client: Client, text: str) -> str:
 
 
 def _follow(client: Client, started: Job, as_json: bool) -> None:
+    say(f"Watching job {started.id}, which is {started.state}.")
     try:
         job = follow(client, started)
     except KeyboardInterrupt:
@@ -224,8 +225,8 @@ def _follow(client: Client, started: Job, as_json: bool) -> None:
         show_json(job)
     else:
         _show_front(job, client.front(job.id))
-    if job.state != "succeeded":
-        say(f"Job {job.id} is {job.state}. {job.reason}".rstrip())
+    if failure := job.failure():
+        say(f"Job {job.id} is {job.state}. {failure}")
         raise typer.Exit(Exit.FAILED)
 
 

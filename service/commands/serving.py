@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -27,28 +26,23 @@ def serve(
     """Serve the HTTP interface and, unless told otherwise, run the jobs."""
     from service.serving import serve as run_server
 
-    given = {"host": host, "port": port, "data_dir": data_dir, "worker": worker}
-    raise typer.Exit(run_server(_settings(given)))
+    settings = Settings.load(host=host, port=port, data_dir=data_dir, worker=worker)
+    raise typer.Exit(run_server(settings))
 
 
 def worker(data_dir: DataDir = None) -> None:
     """Run jobs of a server elsewhere: both use one PostgreSQL database (RESNAS_DATABASE_URL)."""
     from service.serving import run_worker
 
-    raise typer.Exit(run_worker(_settings({"data_dir": data_dir})))
+    raise typer.Exit(run_worker(Settings.load(data_dir=data_dir)))
 
 
 def demo(
     trials: Annotated[int, typer.Option(min=1, help="How many trainings.")] = 8,
-    epochs: Annotated[int, typer.Option(min=1, help="Of each training.")] = 15,
+    epochs: Annotated[int, typer.Option(min=1, help="Of each training.")] = 12,
     output: Output = Path("demo"),
 ) -> None:
     """From nothing to a Pareto front and an exported network, on handwritten digits."""
     from service.demo import run_demo
 
     run_demo(trials, epochs, output)
-
-
-def _settings(given: Mapping[str, object | None]) -> Settings:
-    """Options where they were given, else the environment."""
-    return Settings.load(**{name: value for name, value in given.items() if value is not None})

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from service.errors import StartRefused
@@ -28,7 +31,7 @@ def migrate(url: str) -> None:
     # take the rows that point at it along.
     engine = open_engine(url, foreign_keys=False)
     try:
-        with writing(engine).begin() as connection:
+        with _alone(engine), writing(engine).begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
             _upgrade(connection)
@@ -40,6 +43,26 @@ def migrate(url: str) -> None:
         ) from error
     finally:
         engine.dispose()
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[None]:
+    """On SQLite, a lock beside the file: the first change to WAL does not wait for others."""
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    path = Path(f"{engine.url.database}.migrating")
+    try:
+        file = path.open("w")
+    except OSError as error:
+        raise StartRefused(
+            f"database {engine.url.database}",
+            f"its folder cannot be written: {error.strerror}",
+            "See that the folder exists and is yours; RESNAS_DATABASE_URL says where it is",
+        ) from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _upgrade(connection: Connection) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import Session, load_only
+from sqlalchemy.orm import Session
 
 from resnas.results import Architecture, EpochMetrics, TrialResult, TrialState
 from service.store import leases
@@ -80,13 +80,12 @@ class Trials:
     def points(self, job_ids: Sequence[str]) -> list[Point]:
         """The completed trials of these jobs, as a front sees them."""
         query = (
-            select(TrialRow)
-            .options(load_only(*_POINT, raiseload=True))
+            select(*_POINT)
             .where(TrialRow.job_id.in_(job_ids), *_COMPLETE)
             .order_by(TrialRow.number)
         )
         with self.database.read() as session:
-            return [_point(row) for row in session.scalars(query)]
+            return [Point(**row) for row in session.execute(query).mappings()]
 
     def architecture(self, architecture_id: str) -> StoredArchitecture | None:
         """The architecture of that id, with the trial that found it."""
@@ -113,33 +112,7 @@ _COMPLETE: tuple[ColumnElement[bool], ...] = (
     TrialRow.val_accuracy.is_not(None),
     TrialRow.macs.is_not(None),
 )
-
-_POINT = (
-    TrialRow.job_id,
-    TrialRow.number,
-    TrialRow.architecture_id,
-    TrialRow.lam,
-    TrialRow.resizer,
-    TrialRow.val_accuracy,
-    TrialRow.test_accuracy,
-    TrialRow.macs,
-)
-
-
-def _point(row: TrialRow) -> Point:
-    # What `_COMPLETE` asks for is not null.
-    assert row.architecture_id is not None and row.lam is not None and row.resizer is not None
-    assert row.val_accuracy is not None and row.macs is not None
-    return Point(
-        job_id=row.job_id,
-        number=row.number,
-        architecture_id=row.architecture_id,
-        lam=row.lam,
-        resizer=row.resizer,
-        val_accuracy=row.val_accuracy,
-        test_accuracy=row.test_accuracy,
-        macs=row.macs,
-    )
+_POINT = [getattr(TrialRow, field.name) for field in fields(Point)]
 
 
 def _row(session: Session, job_id: str, number: int) -> TrialRow:

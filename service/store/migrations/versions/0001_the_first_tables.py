@@ -10,7 +10,6 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-
 _JOB_STATES = "state IN ('queued', 'running', 'cancelling', 'succeeded', 'failed', 'cancelled')"
 
 
@@ -32,13 +31,12 @@ def upgrade() -> None:
         sa.Column("started_at", sa.BigInteger(), nullable=True),
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
         sa.CheckConstraint(
-            "state IN ('queued', 'running', 'cancelling', 'succeeded', 'failed', 'cancelled')",
+            _JOB_STATES,
             name=op.f("ck_jobs_state"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
     )
-    with op.batch_alter_table("jobs", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_jobs_state_id"), ["state", "id"], unique=False)
+    op.create_index(op.f("ix_jobs_state_id"), "jobs", ["state", "id"])
 
     op.create_table(
         "architectures",
@@ -49,8 +47,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_architectures_job_id_jobs")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_architectures")),
     )
-    with op.batch_alter_table("architectures", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_architectures_job_id"), ["job_id"], unique=False)
+    op.create_index(op.f("ix_architectures_job_id"), "architectures", ["job_id"])
 
     op.create_table(
         "exports",
@@ -71,7 +68,7 @@ def upgrade() -> None:
         sa.Column("started_at", sa.BigInteger(), nullable=True),
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
         sa.CheckConstraint(
-            "state IN ('queued', 'running', 'cancelling', 'succeeded', 'failed', 'cancelled')",
+            _JOB_STATES,
             name=op.f("ck_exports_state"),
         ),
         sa.ForeignKeyConstraint(
@@ -81,11 +78,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_exports")),
     )
-    with op.batch_alter_table("exports", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_exports_architecture_id"), ["architecture_id"], unique=False
-        )
-        batch_op.create_index(batch_op.f("ix_exports_state_id"), ["state", "id"], unique=False)
+    op.create_index(op.f("ix_exports_architecture_id"), "exports", ["architecture_id"])
+    op.create_index(op.f("ix_exports_state_id"), "exports", ["state", "id"])
 
     op.create_table(
         "trials",
@@ -115,10 +109,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_trials")),
         sa.UniqueConstraint("job_id", "number", name=op.f("uq_trials_job_id_number")),
     )
-    with op.batch_alter_table("trials", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_trials_architecture_id"), ["architecture_id"], unique=False
-        )
+    op.create_index(op.f("ix_trials_architecture_id"), "trials", ["architecture_id"])
 
 
 def downgrade() -> None:

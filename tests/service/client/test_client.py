@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from resnas.errors import ResnasError
 from resnas.spec import JobSpec
-from service.answers import Export, Job, sentence
+from service.answers import Export, Job
 from service.client import Client
 from service.client_errors import (
     NotAllowed,
@@ -160,12 +160,6 @@ def test_fields_of_a_newer_server_are_kept() -> None:
     assert job.model_dump()["priority"] == 3
     assert job.spec.model_dump()["colour"] == "red"
     assert not job.ended
-
-
-def test_a_stored_error_becomes_a_sentence() -> None:
-    stored = {"place": "dataset", "found": "no files.", "next_step": "Fetch them."}
-    assert sentence(stored) == "dataset: no files. Fetch them"
-    assert sentence(None) == ""
 
 
 class _Liar(BaseHTTPRequestHandler):

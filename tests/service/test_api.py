@@ -1,0 +1,328 @@
+"""The HTTP interface: what it answers, and how it refuses."""
+
+import json
+
+import pytest
+from fastapi.testclient import TestClient
+
+from service.app import create_app
+from service.jobs import Event, moves
+from service.store.values import State
+from tests.service.conftest import ESTIMATE, SPEC, result
+
+BODY = {"backbone": "mobilenet_small", "dataset": "digits", "budget_gmacs": 0.01}
+PROBLEM = {"type", "title", "status", "detail", "instance", "next_step"}
+
+
+@pytest.fixture
+def anonymous(settings):
+    with TestClient(
+        create_app(settings), base_url="http://127.0.0.1", raise_server_exceptions=False
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def client(anonymous, settings):
+    """Whoever has the token."""
+    anonymous.headers["Authorization"] = f"Bearer {settings.token_path.read_text().strip()}"
+    return anonymous
+
+
+@pytest.fixture
+def repository(client):
+    """The store of the running application."""
+    return client.app.state.services.repository
+
+
+@pytest.fixture
+def front(repository):
+    """A running job with five ended trials: (accuracy, GMACs), the third dominated."""
+    job = repository.jobs.add(SPEC, ESTIMATE)
+    _, lease = repository.jobs.claim("one", 60, moves(Event.CLAIM))
+    weights = repository.database.engine and "0" * 64
+    for number, (accuracy, gmacs) in enumerate(
+        [(0.7, 0.002), (0.9, 0.006), (0.65, 0.004), (0.95, 0.02)]
+    ):
+        macs = int(gmacs * 1e9)
+        repository.trials.record(
+            lease, result(number, accuracy=accuracy, macs=macs, weights=weights)
+        )
+    return job
+
+
+def refused(response, status):
+    """The problem that a response is, after a look at its form."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert problem.keys() >= PROBLEM
+    assert problem["status"] == status
+    assert all(problem[member] for member in PROBLEM)
+    return problem
+
+
+def test_a_job_needs_three_fields_and_is_accepted_with_its_estimate(client):
+    response = client.post("/v1/jobs", json=BODY)
+    assert response.status_code == 202, response.text
+    job = response.json()
+    assert response.headers["location"] == f"/v1/jobs/{job['id']}"
+    assert (job["state"], job["trials_done"], job["trials_total"]) == ("queued", 0, 8)
+    assert (job["best"], job["error"], job["started_at"]) == (None, None, None)
+    assert job["spec"].items() >= BODY.items()
+    reach = job["estimate"]
+    assert reach["min_gmacs"] < reach["human_gmacs"] <= reach["max_gmacs"]
+    assert job["created_at"].endswith("Z")
+    assert client.get(response.headers["location"]).json() == job
+
+
+BAD_BODIES = {
+    "backbone": (BODY | {"backbone": "mobilenet_smal"}, "Did you mean 'mobilenet_small'"),
+    "dataset": (BODY | {"dataset": "digit"}, "Did you mean 'digits'"),
+    "resizer": (BODY | {"resizer": ["dynopol"]}, "Did you mean 'dynopool'"),
+    "strategy": (BODY | {"strategy": "sweeep"}, "Did you mean 'sweep'"),
+    "missing files": (BODY | {"dataset": "cifar10"}, None),
+    "no such folder": (BODY | {"dataset": "npz:nowhere"}, None),
+    "a way out": (BODY | {"dataset": "npz:../../etc/passwd"}, None),
+    "a null byte": (BODY | {"dataset": "npz:a\0b"}, None),
+}
+
+
+@pytest.mark.parametrize("name", BAD_BODIES)
+def test_what_is_not_there_is_named_with_a_way_on(client, repository, name):
+    body, hint = BAD_BODIES[name]
+    problem = refused(client.post("/v1/jobs", json=body), 422)
+    assert problem["place"]
+    assert problem["found"]
+    assert hint is None or hint in problem["next_step"]
+    assert repository.jobs.page(1) == []
+
+
+def test_an_impossible_budget_names_what_is_possible(client, repository):
+    problem = refused(client.post("/v1/jobs", json=BODY | {"budget_gmacs": 1e-9}), 422)
+    assert problem["type"].endswith("infeasible-budget")
+    assert 1e-9 < problem["min_gmacs"] < problem["human_gmacs"] <= problem["max_gmacs"]
+    assert repository.jobs.page(1) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"budget_gmacs": 0}, "#/budget_gmacs"),
+        ({"budget_gmacs": -1}, "#/budget_gmacs"),
+        ({"budget_gmacs": float("nan")}, "#/budget_gmacs"),
+        ({"budget_gmacs": float("inf")}, "#/budget_gmacs"),
+        ({"budget_gmacs": "much"}, "#/budget_gmacs"),
+        ({"budget": 1}, "#/budget"),
+        ({"a/b~c": 1}, "#/a~1b~0c"),
+        ({"trials": 0}, "#/trials"),
+        ({"trials": 1001}, "#/trials"),
+        ({"training": {"epochs": 0}}, "#/training/epochs"),
+        ({"training": {"epochs": 1001}}, "#/training/epochs"),
+        ({"training": {"batchsize": 8}}, "#/training/batchsize"),
+        ({"resizer": []}, "#/resizer"),
+        ({"backbone": None}, "#/backbone"),
+    ],
+)
+def test_a_wrong_field_is_pointed_at(client, repository, change, pointer):
+    content = json.dumps(BODY | change)
+    headers = {"Content-Type": "application/json"}
+    problem = refused(client.post("/v1/jobs", content=content, headers=headers), 422)
+    assert pointer in [error["pointer"] for error in problem["errors"]]
+    assert repository.jobs.page(1) == []
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '"text"', "null"])
+def test_a_body_that_is_no_object_is_refused(client, content):
+    headers = {"Content-Type": "application/json"}
+    problem = refused(client.post("/v1/jobs", content=content, headers=headers), 422)
+    assert problem["errors"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/nothing", 404),
+        ("GET", "/nothing", 404),
+        ("GET", f"/v1/jobs/{'0' * 32}", 404),
+        ("GET", "/v1/jobs/%00", 404),
+        ("GET", "/v1/jobs/no-id/trials", 404),
+        ("GET", "/v1/jobs/no-id/front", 404),
+        ("POST", "/v1/jobs/no-id:cancel", 404),
+        ("GET", "/v1/architectures/no-id", 404),
+        ("GET", "/v1/exports/no-id", 404),
+        ("GET", "/v1/exports/no-id/content", 404),
+        ("DELETE", "/v1/jobs", 405),
+        ("GET", "/v1/estimates", 405),
+        ("GET", "/v1/jobs?limit=0", 422),
+        ("GET", "/v1/jobs?state=done", 422),
+        ("GET", "/v1/jobs?cursor=abc", 400),
+        ("GET", "/v1/jobs?cursor=%F0%9F%A6%8A", 400),
+    ],
+)
+def test_every_refusal_is_a_problem(client, method, path, status):
+    response = client.request(method, path)
+    refused(response, status)
+    assert status != 405 or "allow" in response.headers
+
+
+def test_a_fault_of_the_server_is_a_problem_without_its_innards(client, repository):
+    repository.database.engine.dispose()
+    with repository.database.write() as session:
+        session.connection().exec_driver_sql("ALTER TABLE exports RENAME TO elsewhere")
+    problem = refused(client.get(f"/v1/exports/{'0' * 32}"), 503)
+    assert "SELECT" not in json.dumps(problem)
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer wrong", "Basic wrong", "Bearer \xfc", "bearer  "]
+)
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/nothing", "/v1/backbones"])
+def test_without_the_token_nothing_is_answered(anonymous, path, header):
+    headers = {} if header is None else {"Authorization": header.encode("latin-1")}
+    response = anonymous.get(path, headers=headers)
+    problem = refused(response, 401)
+    assert response.headers["www-authenticate"] == "Bearer"
+    assert "token" in problem["next_step"]
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/docs", "/openapi.json", "/"])
+def test_health_and_description_are_public(anonymous, path):
+    assert anonymous.get(path).status_code == 200
+
+
+def test_the_token_stays_the_same_and_is_its_owners_alone(settings):
+    create_app(settings)
+    token = settings.token_path.read_text()
+    assert settings.token_path.stat().st_mode & 0o777 == 0o600
+    assert token.count("\n") == 1
+    assert len(token) > 32
+    create_app(settings)
+    assert settings.token_path.read_text() == token
+    assert [path.name for path in settings.data_dir.glob("*token*")] == ["token"]
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8642", "127.0.0.1.evil.example"])
+def test_on_loopback_a_rebound_name_is_refused(client, host):
+    refused(client.get("/v1/jobs", headers={"Host": host}), 421)
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8642", "127.0.0.1:1", "[::1]:8642"])
+def test_on_loopback_its_own_names_are_answered(client, host):
+    assert client.get("/v1/jobs", headers={"Host": host}).status_code == 200
+
+
+def test_pages_lead_through_all_jobs_newest_first(client, repository):
+    ids = [repository.jobs.add(SPEC, ESTIMATE).id for _ in range(5)]
+    seen, query = [], {"limit": 2}
+    while True:
+        page = client.get("/v1/jobs", params=query).json()
+        seen += [job["id"] for job in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        query["cursor"] = page["next_cursor"]
+    assert seen == ids[::-1]
+    other = client.get("/v1/jobs", params=query | {"state": "queued"})
+    assert "same filters" in refused(other, 400)["next_step"]
+    assert client.get("/v1/jobs?limit=100000").status_code == 200
+
+
+def test_a_queued_job_is_cancelled_at_once_and_a_failed_one_not_at_all(client, repository):
+    job = client.post("/v1/jobs", json=BODY).json()
+    for _ in range(2):
+        response = client.post(f"/v1/jobs/{job['id']}:cancel")
+        assert (response.status_code, response.json()["state"]) == (200, "cancelled")
+    failed = repository.jobs.add(SPEC, ESTIMATE)
+    _, lease = repository.jobs.claim("one", 60, moves(Event.CLAIM))
+    repository.jobs.finish(lease, moves(Event.FAIL))
+    problem = refused(client.post(f"/v1/jobs/{failed.id}:cancel"), 409)
+    assert "already failed" in problem["detail"]
+
+
+def test_the_front_has_what_nothing_dominates(client, front):
+    answer = client.get(f"/v1/jobs/{front.id}/front").json()
+    assert [point["gmacs"] for point in answer["points"]] == [0.002, 0.006, 0.02]
+    assert answer["points"][0]["sizes"] == {"s": [16, 16]}
+    assert answer["best_under_budget"]["val_accuracy"] == 0.9  # the job's budget is 0.01
+    assert answer["counter"] == "ours"
+    assert answer["hypervolume"] == pytest.approx(0.7 * 0.004 + 0.9 * 0.014 + 0.95 * 0.02)
+    job = client.get(f"/v1/jobs/{front.id}").json()
+    assert job["best"]["architecture_id"] == answer["best_under_budget"]["architecture_id"]
+    assert client.get("/v1/jobs").json()["items"][0]["best"] == job["best"]
+
+
+@pytest.mark.parametrize(
+    ("query", "costs"),
+    [
+        ({"max_gmacs": 0.006}, [0.002, 0.006]),
+        ({"min_accuracy": 0.8}, [0.006, 0.02]),
+        ({"include_dominated": "true"}, [0.002, 0.004, 0.006, 0.02]),
+        ({"include_dominated": "true", "max_gmacs": 0.005}, [0.002, 0.004]),
+        ({"max_gmacs": 0.001}, []),
+    ],
+)
+def test_a_front_can_be_filtered(client, front, query, costs):
+    answer = client.get(f"/v1/jobs/{front.id}/front", params=query).json()
+    assert [point["gmacs"] for point in answer["points"]] == costs
+    assert [point["gmacs"] for point in answer["points"] if point["dominated"]] in ([], [0.004])
+
+
+def test_a_nonsense_filter_is_refused(client, front):
+    for query in ("max_gmacs=-1", "max_gmacs=nan", "min_accuracy=2", "include=1"):
+        refused(client.get(f"/v1/jobs/{front.id}/front?{query}"), 422)
+
+
+def test_trials_and_their_architectures_are_shown(client, front):
+    page = client.get(f"/v1/jobs/{front.id}/trials?limit=3").json()
+    rest = client.get(f"/v1/jobs/{front.id}/trials", params={"cursor": page["next_cursor"]}).json()
+    trials = page["items"] + rest["items"]
+    assert [trial["number"] for trial in trials] == [0, 1, 2, 3]
+    assert (trials[0]["state"], trials[0]["lam"], trials[0]["gmacs"]) == ("complete", 1.5, 0.002)
+    found = client.get(f"/v1/architectures/{trials[0]['architecture_id']}").json()
+    assert (found["architecture"]["sizes"], found["job_id"]) == ({"s": [16, 16]}, front.id)
+
+
+def test_an_export_is_queued_once_and_has_no_content_before_it_is_there(client, front):
+    point = client.get(f"/v1/jobs/{front.id}/front").json()["points"][0]
+    path = f"/v1/architectures/{point['architecture_id']}/exports"
+    first = client.post(path, json={"format": "onnx"})
+    assert (first.status_code, first.json()["state"]) == (202, "queued")
+    assert first.headers["location"] == f"/v1/exports/{first.json()['id']}"
+    assert client.post(path, json={"format": "onnx"}).json() == first.json()
+    problem = refused(client.get(f"{first.headers['location']}/content"), 409)
+    assert "queued" in problem["detail"]
+    problem = refused(client.post(path, json={"format": "onxx"}), 422)
+    assert "Did you mean 'onnx'" in problem["next_step"]
+
+
+@pytest.mark.parametrize("what", ["backbones", "datasets", "resizers", "strategies"])
+def test_catalogues_name_their_entries_and_say_what_they_are(client, what):
+    items = client.get(f"/v1/{what}").json()["items"]
+    assert items
+    assert all(item["name"] and item["about"] for item in items)
+
+
+def test_an_estimate_costs_no_job(client, repository):
+    body = {"backbone": "mobilenet_small", "dataset": "digits"}
+    estimate = client.post("/v1/estimates", json=body).json()
+    assert estimate["min_gmacs"] < estimate["human_gmacs"] <= estimate["max_gmacs"]
+    assert estimate["groups"]
+    assert repository.jobs.page(1) == []
+    refused(client.post("/v1/estimates", json=body | {"resizer": ["dynopol"]}), 422)
+
+
+def test_the_description_tells_the_truth_about_errors_and_the_token(client):
+    schema = client.get("/openapi.json").json()
+    for path, operations in schema["paths"].items():
+        for operation in operations.values():
+            assert "422" not in operation["responses"]
+            problem = operation["responses"]["default"]["content"]["application/problem+json"]
+            assert problem["schema"] == {"$ref": "#/components/schemas/Problem"}
+            assert ("security" in operation) == path.startswith("/v1")
+    assert set(schema["components"]["schemas"]["Problem"]["required"]) == PROBLEM
+    assert "HTTPValidationError" not in json.dumps(schema)
+
+
+def test_a_new_state_of_a_job_is_never_unknown_to_the_description(client):
+    schema = client.get("/openapi.json").json()
+    assert schema["components"]["schemas"]["State"]["enum"] == [state.value for state in State]
