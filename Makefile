@@ -1,6 +1,5 @@
 # Nothing but Python >= 3.11 is needed: every face makes .venv when there is none.
-# PyTorch brings its CUDA libraries; for the smaller build without them, say once
-#     PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo
+# PyTorch brings its CUDA libraries; PIP_EXTRA_INDEX_URL may name an index of smaller builds.
 
 PYTHON ?= python3
 BIN := .venv/bin

@@ -114,7 +114,9 @@ def export_trial(
     Args:
         architecture: of a backbone known by name.
         weights: content of the safetensors file that the trial kept.
-        directory, formats, result: as in `export`.
+        directory: as in `export`.
+        formats: as in `export`.
+        result: as in `export`.
 
     Raises:
         ResnasError: the architecture cannot be built again; see `resnas.trial.rebuild`.

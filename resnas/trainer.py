@@ -137,21 +137,25 @@ class Trainer:
         )
         loss = self.controller.loss(task) if learning else task
         value = float(loss.detach())
-        if not math.isfinite(value):
-            raise TrainingDiverged(
-                f"trial {self.number}, epoch {self.epoch + 1}, step {step + 1}",
-                f"the loss is {value} at the sizes {self.space.sizes()}",
-                "Lower lr, arch_lr or λ",
-            )
+        self._must_be_finite("loss", value, step)
         self._weights.zero_grad(set_to_none=True)
         self._strides.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self._weights.step()
         if learning:
-            nn.utils.clip_grad_norm_(self.space.arch_parameters(), max_norm=1.0)
+            norm = nn.utils.clip_grad_norm_(self.space.arch_parameters(), max_norm=1.0)
+            self._must_be_finite("gradient of the strides", float(norm), step)
             self._strides.step()
             self.controller.after_step()
         return value
+
+    def _must_be_finite(self, what: str, value: float, step: int) -> None:
+        if not math.isfinite(value):
+            raise TrainingDiverged(
+                f"trial {self.number}, epoch {self.epoch + 1}, step {step + 1}",
+                f"the {what} is {value} at the sizes {self.space.sizes()}",
+                "Lower lr, arch_lr or λ",
+            )
 
     def _optimisers(self) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
         lr, decay = self.training.lr, self.training.weight_decay

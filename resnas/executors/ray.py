@@ -229,6 +229,13 @@ class _FeedStopper(Stopper):  # type: ignore[misc]
     def stop_all(self) -> bool:
         return self.trials.stopping
 
+    def __reduce__(self) -> tuple[type[object], tuple[()]]:
+        """Into Tune's experiment checkpoint, from which nothing is restored, goes no feed.
+
+        A feed may hold what cannot be pickled: a lock, a pipe, a progress bar.
+        """
+        return (object, ())
+
 
 def _number(trial: Trial) -> int:
     number: int = json.loads(trial.config["task"])["number"]

@@ -77,7 +77,7 @@ def test_what_the_image_copies_is_there() -> None:
         for line in re.findall(r"^COPY (.*)$", DOCKERFILE, re.MULTILINE)
         for source in line.split()[:-1]
     ]
-    let_in = (ROOT / ".dockerignore").read_text().splitlines()
+    let_in = (ROOT / "service" / "Dockerfile.dockerignore").read_text().splitlines()
     assert sources
     for source in sources:
         assert (ROOT / source).exists(), source
