@@ -7,7 +7,6 @@ Runtime on the pictures that the front was chosen with.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,8 @@ from service.progress import follow
 BACKBONE, DATASET = "vgg_small", "digits"
 BUDGET = 0.25
 """Of the backbone's own GMACs."""
+PARALLEL = 2
+"""Trials at the same time: as many on every machine, for the same trials on every machine."""
 LAM_RANGE = (0.1, 30.0)
 """Of λ times the backbone's GMACs: digits are easy, so most of the front lies at low cost."""
 
@@ -69,7 +70,7 @@ def _spec(human_gmacs: float, trials: int, epochs: int) -> JobSpec:
         search=SearchSpec(
             lam_min=LAM_RANGE[0] / human_gmacs,
             lam_max=LAM_RANGE[1] / human_gmacs,
-            parallel=min(_processors(), trials),
+            parallel=PARALLEL,
         ),
     )
 
@@ -136,8 +137,3 @@ Next:
   {here} {program} export {best.architecture_id} --format pt2 -o {folder}
   {program} search mobilenet_small {DATASET} --budget-gmacs 0.005"""
     )
-
-
-def _processors() -> int:
-    available = getattr(os, "sched_getaffinity", None)
-    return len(available(0)) if available else os.cpu_count() or 1

@@ -49,7 +49,7 @@ def front(
     Args:
         repository: where its trials are.
         job: whose trials.
-        max_gmacs: cost of a point at most; also the budget for `best`, else the job's own.
+        max_gmacs: cost of a point at most; where it is below the job's budget, `best` obeys it.
         min_accuracy: validation accuracy of a point at least.
         include_dominated: whether points that are beaten by others are listed, too.
     """
@@ -63,11 +63,12 @@ def front(
         and (max_gmacs is None or candidate.point.gmacs <= max_gmacs)
         and (min_accuracy is None or candidate.point.val_accuracy >= min_accuracy)
     )
+    budget = min(job.spec.budget_gmacs, float("inf") if max_gmacs is None else max_gmacs)
     efficient = [candidate.point for candidate in listed if not candidate.dominated]
     reference = (0.0, float(job.estimate["max_gmacs"]))
     return Front(
         candidates=listed,
-        best=best_under(efficient, job.spec.budget_gmacs if max_gmacs is None else max_gmacs),
+        best=best_under(efficient, budget),
         knee=_knee(efficient),
         hypervolume=pareto.hypervolume(_coordinates(points), reference),
         reference=reference,

@@ -16,6 +16,8 @@ import ray
 from ray._private import ray_constants
 from ray._private import worker as ray_worker
 
+from resnas.executors._running import processors
+
 
 @contextmanager
 def connected(address: str | None) -> Iterator[None]:
@@ -41,7 +43,7 @@ def connected(address: str | None) -> Iterator[None]:
         ):
             ray.init(
                 address="local",
-                num_cpus=_cpus(),
+                num_cpus=processors(),
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
@@ -124,12 +126,6 @@ def _private() -> dict[str, str | None]:
 def _token() -> str:
     """The secret of this process's private Rays; one, because Ray reads it only once."""
     return secrets.token_hex(32)
-
-
-def _cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _short() -> str | None:
