@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 import search_spaces
-from resnas.errors import UnknownName
+from resnas.errors import InvalidSpec, UnknownName
 
 
 def names() -> tuple[str, ...]:
@@ -28,9 +28,15 @@ def build(name: str, num_classes: int, input_size: tuple[int, int, int]) -> nn.M
 
     Raises:
         UnknownName: there is no such backbone.
+        InvalidSpec: it cannot be built for such samples.
     """
     _check(name)
-    return search_spaces.build(name, num_classes, input_size)
+    try:
+        return search_spaces.build(name, num_classes, input_size)
+    except ValueError as error:
+        raise InvalidSpec(
+            f"backbone {name}", str(error), "Choose another backbone, or enlarge the pictures"
+        ) from error
 
 
 def _check(name: str) -> None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
+from typing import get_args
 
 import torch
 from torch import fx, nn
 
-from resnas.catalog import costs, layers, resizers
-from resnas.errors import GraphError
+from resnas.catalog import layers, resizers
+from resnas.costs._base import Operation
+from resnas.errors import GraphError, UnknownName
 from resnas.graph.convert import Converted, follow_leaders, replace
-from resnas.graph.sites import Place, find, group, select
+from resnas.graph.sites import Place, find, global_pools, group, select
 from resnas.graph.sizes import Propagation
 from resnas.graph.trace import trace
-from resnas.polynomial import Polynomial
 from resnas.resizers._base import AbstractResizer
 from resnas.resizers._base import Place as Placing
 from resnas.space import Group, SearchSpace
@@ -49,7 +50,7 @@ def convert(
         sites: names of the sites to convert; None: all.
 
     Raises:
-        UnknownName: no such resizer, layer or site.
+        UnknownName: no such resizer, place, layer or site.
         UntraceableBackbone, UnsizedOperation, SizeConflict: the backbone cannot be rewritten; the
             message names the node and its source line.
 
@@ -60,12 +61,12 @@ def convert(
     entry: type[AbstractResizer] = resizers[resizer]
     _refuse_layers(layers)
     placing = place or entry.place
+    if placing not in get_args(Placing):
+        raise UnknownName.among("place", placing, get_args(Placing))
     traced = trace(copy.deepcopy(model), input_size)
     human = Propagation(traced, {}, lambda one, _other, _node: one).operations()
-    human_costs = {
-        name: Polynomial.of(costs[name]().total(human)).value([]) for name in costs.names()
-    }
     found, fixed = group(traced, select(find(traced), sites))
+    fixed |= dict.fromkeys(global_pools(traced), "its window is the whole map, whose end it is")
     space = _assemble(
         traced,
         [(places, replace(traced, places, entry, placing)) for places in found],
@@ -73,7 +74,7 @@ def convert(
         resizer=resizer,
         place=placing,
         fixed_sites=fixed,
-        human_costs=human_costs,
+        human=human,
     )
     _bound(space)
     return space
@@ -100,7 +101,7 @@ def _assemble(
     resizer: str,
     place: Placing,
     fixed_sites: dict[str, str],
-    human_costs: dict[str, int],
+    human: Sequence[Operation],
 ) -> SearchSpace:
     order = {node: index for index, node in enumerate(module.graph.nodes)}
     for _, members in replaced:
@@ -120,7 +121,7 @@ def _assemble(
         place=place,
         site_nodes=nodes,
         fixed_sites=fixed_sites,
-        human_costs=human_costs,
+        human=human,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from resnas.catalog import costs, exporters
 from resnas.errors import ExportFailed
@@ -130,7 +130,7 @@ def _fixed(
 ) -> tuple[nn.Module, Mapping[str, Any]]:
     """An eval-mode copy on the CPU, and what is known about it: at least its input size."""
     frozen = module.freeze() if isinstance(module, SearchSpace) else copy.deepcopy(module)
-    known = frozen.meta.get("resnas", {}) if isinstance(frozen, fx.GraphModule) else {}
+    known = getattr(frozen, "resnas_facts", {})
     if input_size is not None and input_size != known.get("input_size", input_size):
         raise ExportFailed(
             "input_size",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from resnas.datasets._base import AbstractDataset, Images, Split
 from resnas.spec import TrainingSpec
@@ -55,11 +55,25 @@ class Feeder:
             labels = self.dataset.train.labels[index].to(self.device)
             yield self._mixed(self._normalised(images), labels, generator)
 
-    def in_order(self, split: Split, size: int = 512) -> Iterator[tuple[Tensor, Tensor]]:
-        """All samples of a split as they lie, (B, C, H, W) float and (B,) int64."""
+    def in_order(self, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
+        """All samples of a split as they lie, (B, C, H, W) float and (B,) int64.
+
+        Batches hold as many pixels as 512 pictures of 32 × 32, and no less than in training.
+        """
+        _, height, width = self.dataset.input_size
+        size = max(2**19 // (height * width), self.training.batch_size)
         for index in torch.split(torch.arange(len(split)), size):
             images = split.images[index.to(_home(split.images))]
             yield self._normalised(images), split.labels[index].to(self.device)
+
+    @torch.no_grad()
+    def accuracy(self, network: nn.Module, split: Split) -> float:
+        """Share of right answers of a network over a split."""
+        right = sum(
+            int((network(images).argmax(dim=1) == labels).sum())
+            for images, labels in self.in_order(split)
+        )
+        return right / len(split)
 
     def _normalised(self, images: Tensor) -> Tensor:
         floats = images.to(self.device, torch.float32, memory_format=torch.channels_last)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from resnas import pareto
 from resnas.catalog import executors, strategies
-from resnas.errors import ResnasError, SearchFailed
+from resnas.errors import InvalidSpec, ResnasError, SearchFailed
 from resnas.estimating import Estimate, check
 from resnas.executors._base import AbstractExecutor, Json
 from resnas.observer import Observer, Silent
@@ -109,7 +109,7 @@ def search(
     trials = feed.results()
     stopped = feed.should_stop()
     if not complete(trials) and not stopped:
-        reasons = [trial.reason for trial in trials if trial.reason]
+        reasons = [trial.reason for trial in trials if trial.reason] or ["it was stopped"]
         raise SearchFailed(
             "search",
             f"none of {len(trials)} trials completed; the first failed because: {reasons[0]}",
@@ -121,9 +121,14 @@ def search(
 def question(spec: JobSpec, estimate: Estimate) -> Question:
     """What the strategy is asked: λ is searched relative to the backbone's own GMACs."""
     low, high = (bound / estimate.human_gmacs for bound in LAM_RANGE)
+    low, high = spec.search.lam_min or low, spec.search.lam_max or high
+    if low >= high:
+        raise InvalidSpec(
+            "search", f"λ has to be above {low:g} and below {high:g}", "Give lam_min and lam_max"
+        )
     return Question(
-        lam_min=spec.search.lam_min or low,
-        lam_max=spec.search.lam_max or high,
+        lam_min=low,
+        lam_max=high,
         resizers=spec.resizer,
         budget_gmacs=spec.budget_gmacs,
         trials=spec.trials,

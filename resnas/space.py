@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, fx, nn
 
 from resnas.catalog import costs
-from resnas.errors import ArchitectureMismatch, UnknownName
+from resnas.costs._base import Operation
+from resnas.errors import ArchitectureMismatch
 from resnas.graph.freeze import fix
-from resnas.graph.program import Evaluation, evaluate
+from resnas.graph.program import Evaluation, evaluate, integers
 from resnas.graph.sizes import Propagation
 from resnas.polynomial import Dim, Polynomial
 from resnas.resizers._base import AbstractResizer
@@ -53,7 +54,6 @@ class SearchSpace(nn.Module):
         fixed_sites: sites that were left alone, each with the reason.
         input_size: (C, H, W) of one sample.
         resizer, place: what stands at the sites, and where.
-        human_costs: the backbone's own cost by name, before conversion.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class SearchSpace(nn.Module):
         place: Placing,
         site_nodes: Mapping[str, fx.Node],
         fixed_sites: Mapping[str, str],
-        human_costs: Mapping[str, int],
+        human: Sequence[Operation],
     ) -> None:
         super().__init__()
         self.model = model
@@ -76,11 +76,11 @@ class SearchSpace(nn.Module):
         self.resizer = resizer
         self.place = place
         self.fixed_sites = dict(fixed_sites)
-        self.human_costs = dict(human_costs)
         self.backbone: str | None = None
         self.num_classes: int | None = None
         self._program = propagation.program
         self._operations = propagation.operations()
+        self._human = list(human)
         self._totals: dict[str, Polynomial] = {}
         self._site_dims = {name: propagation.shape(node)[2:] for name, node in site_nodes.items()}
         self._resized = {
@@ -121,10 +121,8 @@ class SearchSpace(nn.Module):
         return self._evaluate().total(self._total(name))
 
     def human_cost(self, name: str = "macs") -> int:
-        """The same count for the backbone itself."""
-        if name not in self.human_costs:
-            raise UnknownName.among("costs", name, tuple(self.human_costs))
-        return self.human_costs[name]
+        """The same count for the backbone itself, as it was before the conversion."""
+        return Polynomial.of(costs[name]().total(self._human)).value([])
 
     def range(self, name: str = "macs") -> tuple[int, int]:
         """(smallest, largest) cost that can be reached.
@@ -136,7 +134,7 @@ class SearchSpace(nn.Module):
 
     def sizes(self) -> dict[str, Size]:
         """(H, W) behind every site, as they are now."""
-        values = self._evaluate().integers
+        values = self._integers()
         return {name: _size(dims, values) for name, dims in self._site_dims.items()}
 
     def architecture(self) -> Architecture:
@@ -186,9 +184,7 @@ class SearchSpace(nn.Module):
         The gradient is zero beyond a bound, so a stride that an optimiser has pushed past one
         would never come back.
         """
-        for g in self.groups:
-            if g.leader is not None and g.learnable:
-                g.leader.clip_stride(self._size_in(g))
+        integers(self._program, self.model, lambda leader, size: leader.clip_stride(size))
 
     def freeze(self) -> fx.GraphModule:
         """A plain module at the present integer sizes; weights, statistics and mode are copied.
@@ -196,14 +192,15 @@ class SearchSpace(nn.Module):
         Shape:
             (N, *input_size), the same outputs as the space in eval mode.
         """
-        values = self._evaluate().integers
+        values = self._integers()
         sizes = {}
         for node in self.model.graph.nodes:
             if node.name in self._resized:
                 own, *lead = (_size(dims, values) for dims in self._resized[node.name])
                 sizes[node] = (own, lead[0] if lead else None)
         fixed = fix(self.model, sizes)
-        fixed.meta["resnas"] = {
+        # An attribute, which torch.save keeps; a graph module's own `meta` it does not.
+        fixed.resnas_facts = {  # type: ignore[assignment]
             "input_size": self.input_size,
             "architecture": self.architecture(),
             "macs": self._total("macs").value(values),
@@ -223,35 +220,45 @@ class SearchSpace(nn.Module):
                 for g, s in zip(self.groups, before, strict=True)
             ]
         )
-        integers = self._evaluate().integers
+        found = self._integers()
         self._set_strides(before)
-        return integers
+        return found
 
     def too_small_at(self, stride: float) -> list[AbstractResizer]:
         """Resizers that give some later window a map it does not fit, all strides at one value."""
-        integers = self.integers_at(stride)
+        found = self.integers_at(stride)
         dims = {
             dim
             for operation in self._operations
             for dim in (operation.output or ())[1:]
-            if isinstance(dim, Polynomial) and dim.value(integers) < 1
+            if isinstance(dim, Polynomial) and dim.value(found) < 1
         }
-        leaders = {name for dim in dims for name in self._program.leaders_of(dim)}
-        return [
-            module
-            for node in self.model.graph.nodes
-            if node.name in self._resized
-            and isinstance(module := self.model.get_submodule(str(node.target)), AbstractResizer)
-            and any(self.model.get_submodule(name).stride is module.stride for name in leaders)
-        ]
+        strides = {id(self._resizer(name).stride) for name in self._crowded(dims, found)}
+        names = {str(n.target) for n in self.model.graph.nodes if n.name in self._resized}
+        return [r for r in map(self._resizer, names) if id(r.stride) in strides]
 
-    def _size_in(self, g: Group) -> Size:
-        node = next(
-            n
-            for n in self.model.graph.nodes
-            if n.name in self._resized and self.model.get_submodule(str(n.target)) is g.leader
-        )
-        return _size(self._resized[node.name][0], self._evaluate().integers)
+    def _crowded(self, dims: set[Polynomial], found: Sequence[int]) -> set[str]:
+        """The leaders behind `dims`, and those before them whose maps are too small to help."""
+        crowded: set[str] = set()
+        pending = [step for dim in dims for step in self._program.leaders_of(dim)]
+        while pending:
+            step = pending.pop()
+            if step.leader in crowded:
+                continue
+            crowded.add(step.leader)
+            least = self._resizer(step.leader).smallest
+            for dim, size in zip(step.size, least, strict=True):
+                if isinstance(dim, Polynomial) and dim.value(found) <= round(size):
+                    pending += self._program.leaders_of(dim)
+        return crowded
+
+    def _resizer(self, name: str) -> AbstractResizer:
+        found = self.model.get_submodule(name)
+        assert isinstance(found, AbstractResizer)
+        return found
+
+    def _integers(self) -> list[int]:
+        return integers(self._program, self.model)
 
     def _evaluate(self) -> Evaluation:
         return evaluate(self._program, self.model)

@@ -6,9 +6,9 @@ module needs neither torch nor the catalogues; numbers are checked here.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from resnas.results import Value
 
@@ -17,46 +17,75 @@ def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1, max_length=8)]
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError(f"one name stands there twice: {', '.join(names)}")
+    return names
+
+
+Whole = Annotated[int, Field(strict=True)]  # neither "3" nor true
+Real = Annotated[float, Field(strict=True)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Names = Annotated[
+    tuple[Name, ...],
+    BeforeValidator(_as_tuple),
+    Field(min_length=1, max_length=8),
+    AfterValidator(_distinct),
+]
 Place = Literal["after", "conv", "before"]
 
 
 class TrainingSpec(Value):
     """How one trial is trained; what is null comes from the backbone's own recipe."""
 
-    epochs: int = Field(15, ge=1, le=1000)
-    batch_size: int = Field(64, ge=1, le=8192)
-    lr: float | None = Field(None, gt=0, le=10, description="of the weights, at the start")
-    weight_decay: float | None = Field(None, ge=0, le=1, description="of the weights; strides: 0")
-    momentum: float = Field(0.9, ge=0, lt=1, description="Nesterov")
-    arch_lr: float = Field(0.05, gt=0, le=10, description="of the strides, at the start")
-    warmup: float = Field(0.1, ge=0, le=1, description="share of the epochs that train w only")
-    settle: float = Field(0.4, ge=0, le=1, description="share with the strides fixed")
-    mixup: float = Field(0.0, ge=0, le=10, description="alpha of the Beta distribution; 0: off")
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    epochs: Whole = Field(15, ge=1, le=1000)
+    batch_size: Whole = Field(64, ge=1, le=8192)
+    lr: Real | None = Field(None, gt=0, le=10, description="of the weights, at the start")
+    weight_decay: Real | None = Field(None, ge=0, le=1, description="of the weights; strides: 0")
+    momentum: Real = Field(0.9, ge=0, lt=1, description="Nesterov")
+    arch_lr: Real = Field(0.05, gt=0, le=10, description="of the strides, at the start")
+    warmup: Real = Field(0.1, ge=0, le=1, description="share of the epochs that train w only")
+    settle: Real = Field(0.4, ge=0, le=1, description="share with the strides fixed")
+    mixup: Real = Field(0.0, ge=0, le=10, description="alpha of the Beta distribution; 0: off")
+    label_smoothing: Real = Field(0.0, ge=0, lt=1)
     augment: bool = Field(True, description="the data set's own augmentation")
+
+    @model_validator(mode="after")
+    def _shares_leave_a_search(self) -> Self:
+        if self.warmup + self.settle >= 1:
+            raise ValueError(
+                f"warmup {self.warmup:g} and settle {self.settle:g} leave no epoch to learn sizes "
+                "in: their sum must be below 1"
+            )
+        return self
 
 
 class SearchSpec(Value):
     """How the trials of a search are chosen and run."""
 
-    lam_min: float | None = Field(None, gt=0, description="per GMAC; null: from the backbone")
-    lam_max: float | None = Field(None, gt=0, description="per GMAC; null: from the backbone")
-    parallel: int = Field(1, ge=1, le=256, description="trials at the same time")
-    cpus_per_trial: float = Field(1, gt=0, le=1024)
-    gpus_per_trial: float = Field(0, ge=0, le=64, description="may be a fraction")
+    lam_min: Real | None = Field(None, gt=0, description="per GMAC; null: from the backbone")
+    lam_max: Real | None = Field(None, gt=0, description="per GMAC; null: from the backbone")
+    parallel: Whole = Field(1, ge=1, le=256, description="trials at the same time")
+    cpus_per_trial: Real = Field(1, gt=0, le=1024)
+    gpus_per_trial: Real = Field(0, ge=0, le=64, description="may be a fraction")
+
+    @model_validator(mode="after")
+    def _range_is_one(self) -> Self:
+        if self.lam_min and self.lam_max and self.lam_min >= self.lam_max:
+            raise ValueError(f"lam_min {self.lam_min:g} is not below lam_max {self.lam_max:g}")
+        return self
 
 
 class JobSpec(Value):
     """One job: a backbone, a data set, a budget, and how hard to search."""
 
-    backbone: str = Field(min_length=1, max_length=200)
-    dataset: str = Field(min_length=1, max_length=200)
-    budget_gmacs: float = Field(gt=0, description="multiply-accumulates of one sample, in 1e9")
+    backbone: Name
+    dataset: Name
+    budget_gmacs: Real = Field(gt=0, description="multiply-accumulates of one sample, in 1e9")
     resizer: Names = ("dynopool",)
     place: Place | None = Field(None, description="null: as the resizer's paper has it")
     strategy: str = Field("sweep", max_length=100)
-    trials: int = Field(8, ge=1, le=1000)
+    trials: Whole = Field(8, ge=1, le=1000)
     training: TrainingSpec = TrainingSpec()
     search: SearchSpec = SearchSpec()
-    seed: int = Field(0, ge=0, lt=2**31)
+    seed: Whole = Field(0, ge=0, lt=2**31)

@@ -100,15 +100,11 @@ class Trainer:
             return Phase.SETTLE
         return Phase.WARMUP if epoch < round(self.training.warmup * epochs) else Phase.SEARCH
 
-    @torch.no_grad()
     def accuracy(self, split: Split) -> float:
-        """Share of right answers, in eval mode: what the frozen network would give."""
+        """Share of right answers of the space as it is, in eval mode and training's precision."""
         self.space.eval()
-        right = 0
-        for images, labels in self.feeder.in_order(split):
-            with self._autocast():
-                right += int((self.space(images).argmax(dim=1) == labels).sum())
-        return right / len(split)
+        with self._autocast():
+            return self.feeder.accuracy(self.space, split)
 
     def _train_epoch(self, phase: Phase) -> float:
         """One pass over the training split; returns the mean loss."""
@@ -185,8 +181,20 @@ class Trainer:
         _set_rate(self._strides, self.training.arch_lr * _cosine(searched))
 
     def _autocast(self) -> torch.autocast:
-        on = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
+        on = self.device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=on)
+
+    def _identity(self) -> str:
+        """What a state is good for: nothing but the very same training."""
+        space, data = self.space, self.dataset
+        return repr(
+            (
+                *(type(self.controller).__name__, self.controller.lam, self.seed),
+                *(space.backbone, space.num_classes, space.input_size, space.resizer, space.place),
+                *(type(data).__name__, len(data.train), data.mean, data.std),
+                self.training.model_dump_json(),
+            )
+        )
 
     def _keep(self) -> None:
         if self.checkpoint is None:
@@ -194,7 +202,7 @@ class Trainer:
         buffer = io.BytesIO()
         torch.save(
             {
-                "training": self.training.model_dump_json(),
+                "identity": self._identity(),
                 "epoch": self.epoch,
                 "space": self.space.state_dict(),
                 "weights": self._weights.state_dict(),
@@ -208,10 +216,10 @@ class Trainer:
         if self.checkpoint is None or not self.checkpoint.exists():
             return
         state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-        if state["training"] != self.training.model_dump_json():
+        if state.get("identity") != self._identity():
             raise ResnasError(
                 str(self.checkpoint),
-                "it was made by a training with other settings",
+                "it was made by another training",
                 "Delete it to begin anew, or give the settings it was made with",
             )
         self.space.load_state_dict(state["space"])

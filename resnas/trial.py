@@ -149,10 +149,11 @@ def _trainer(trial: TrialTask) -> Trainer:
 
 def _outcome(trainer: Trainer, artifacts: ArtifactStore) -> dict[str, Any]:
     """What the trained network is, measured on the network itself."""
-    space, dataset = trainer.space, trainer.dataset
-    accuracy = trainer.accuracy(dataset.val)
-    test = trainer.accuracy(dataset.test) if dataset.test is not None else None
-    fixed = space.freeze().to("cpu").eval()
+    space, dataset, feeder = trainer.space, trainer.dataset, trainer.feeder
+    fixed = space.freeze().eval()
+    accuracy = feeder.accuracy(fixed, dataset.val)
+    test = feeder.accuracy(fixed, dataset.test) if dataset.test is not None else None
+    fixed.cpu()
     weights = {k: v.contiguous() for k, v in fixed.state_dict().items()}
     return {
         "architecture": space.architecture(),

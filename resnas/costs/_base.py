@@ -69,14 +69,23 @@ def kind(target: Target) -> Any:
 
 
 def lookup(rules: Mapping[Any, Entry], target: Target) -> Entry | None:
-    """The rule of a target; a subclass that computes as its parent shares the parent's."""
+    """The rule of a target; a subclass that computes as its parent shares the parent's.
+
+    Tables may name what other packages bring, `package.module.name`, without importing it.
+    """
     found = kind(target)
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
-        return rules.get(found)
+        return rules.get(found, rules.get(_qualified(found)))
+    if _qualified(found) in rules:
+        return rules[_qualified(found)]
     for parent in found.__mro__:
         if parent in rules and getattr(parent, "forward", None) is found.forward:
             return rules[parent]
     return None
+
+
+def _qualified(found: Any) -> str:
+    return f"{getattr(found, '__module__', '')}.{getattr(found, '__qualname__', '')}"
 
 
 def rule_for(rules: Mapping[Any, Rule], operation: Operation, counter: str) -> Rule:
@@ -107,13 +116,14 @@ _FREE_MODULES = (
     *(nn.InstanceNorm2d, nn.LocalResponseNorm, nn.SyncBatchNorm),
     *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish),
     *(nn.Sigmoid, nn.Tanh, nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Softmax, nn.Softplus),
-    *(nn.Dropout, nn.Dropout2d, nn.Identity, nn.Flatten),
+    *(nn.LogSoftmax, nn.Dropout, nn.Dropout2d, nn.Identity, nn.Flatten),
     *(nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.ZeroPad2d),
     *(nn.PixelShuffle, nn.PixelUnshuffle, nn.ChannelShuffle, nn.ConstantPad2d),
 )
 _FREE_FUNCTIONS: tuple[Any, ...] = (
     *(operator.add, operator.iadd, operator.sub, operator.mul, operator.imul, operator.truediv),
     *(operator.getitem, operator.floordiv, getattr, torch.add, torch.mul, torch.sub),
+    *(torch.sum, torch.amax, torch.clamp, torch.stack, torch.log_softmax, F.log_softmax),
     *(torch.cat, torch.flatten, torch.mean, torch.relu, torch.sigmoid, torch.tanh, torch.chunk),
     *(torch.split, torch.permute, torch.transpose, torch.reshape, torch.squeeze, torch.unsqueeze),
     *(F.relu, F.relu6, F.silu, F.gelu, F.hardswish, F.hardsigmoid, F.leaky_relu, F.sigmoid),
@@ -124,11 +134,22 @@ _FREE_FUNCTIONS: tuple[Any, ...] = (
 _FREE_METHODS = (
     *("add", "add_", "mul", "mul_", "sub", "relu", "relu_", "sigmoid", "tanh", "mean", "sum"),
     *("size", "view", "reshape", "flatten", "permute", "transpose", "contiguous", "expand"),
+    *("amax", "clamp", "clamp_", "log_softmax", "type_as", "to", "t", "detach", "clone"),
     *("squeeze", "unsqueeze", "chunk", "split", "dim", "softmax", "expand_as", "float"),
 )
 
+_FREE_ELSEWHERE = (
+    "resnas.graph.trace.Randomised",
+    "timm.layers.drop.DropPath",
+    "timm.layers.norm_act.BatchNormAct2d",
+)
+
 FREE: dict[Any, Rule] = dict.fromkeys(
-    (*_FREE_MODULES, *_FREE_FUNCTIONS, *_FREE_METHODS, torch.Tensor, nn.Parameter), _nothing
+    (
+        *(*_FREE_MODULES, *_FREE_FUNCTIONS, *_FREE_METHODS, *_FREE_ELSEWHERE),
+        *(torch.Tensor, nn.Parameter, torch.nn.parameter.Buffer),
+    ),
+    _nothing,
 )
 """Layers without a matrix product: normalisation (which folds into the convolution before it),
 activation, pooling, addition, gating and everything that only moves numbers."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import ClassVar, final
 
+import torch
 import torch.nn.functional as F
 from torch import nn
 
@@ -18,13 +20,16 @@ def _elements(operation: Operation) -> Dim:
     return product(operation.output)
 
 
-_LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.Linear, F.conv2d, F.linear)
+_LAYERS = (
+    *(nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.Linear, F.conv2d, F.linear),
+    *(torch.matmul, torch.bmm, operator.matmul, "matmul", F.scaled_dot_product_attention),
+)
 _RULES: dict[object, Rule] = {**FREE, **dict.fromkeys(_LAYERS, _elements)}
 
 
 @final
 class Activations(AbstractCost):
-    """Elements put out by convolutions, linear layers and resizers, for one sample.
+    """Elements put out by convolutions, linear layers, matrix products and resizers, one sample.
 
     As fvcore's activation count, whose idea (Radosavovic et al., "Designing Network Design
     Spaces", 2020) is that these follow the run time on memory-bound hardware; the maps that

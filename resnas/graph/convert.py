@@ -105,6 +105,8 @@ def _insert(
 ) -> Converted:
     graph, conv, pool = module.graph, place.convolution, place.pool
     name = "resizer_" + place.name.replace(".", "_")
+    while hasattr(module, name):
+        name += "_"
     module.add_submodule(name, made)
     if conv is not None:
         rewritten = module.get_submodule(str(conv.target))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, fx
 from resnas.graph.sizes import Program, Window
 from resnas.polynomial import Dim, Polynomial
 from resnas.resizers._base import AbstractResizer
+from resnas.results import Size
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,32 @@ class Evaluation:
         if degree == 0:
             return factors.sum()
         return (values[index.view(-1, degree)].prod(dim=1) * factors).sum()
+
+
+def integers(
+    program: Program,
+    module: fx.GraphModule,
+    visit: Callable[[AbstractResizer, Size], None] | None = None,
+) -> list[int]:
+    """All variables at the present strides, as integers only.
+
+    Args:
+        program: of the graph.
+        module: where its resizers are.
+        visit: called with every leader and the (H, W) that enters it, before its size is asked.
+    """
+    found: list[int] = []
+    for step in program.steps:
+        if isinstance(step, Window):
+            found.append(step.value(step.size.value(found)))
+            continue
+        resizer = module.get_submodule(step.leader)
+        assert isinstance(resizer, AbstractResizer)
+        height, width = (Polynomial.of(dim).value(found) for dim in step.size)
+        if visit is not None:
+            visit(resizer, (height, width))
+        found += resizer.hard_size((height, width))
+    return found
 
 
 def evaluate(program: Program, module: fx.GraphModule) -> Evaluation:

@@ -247,7 +247,9 @@ _SAME_MODULES = (
 _SAME_FUNCTIONS = (
     *(F.relu, F.relu6, F.silu, F.gelu, F.hardswish, F.hardsigmoid, F.leaky_relu, F.dropout),
     *(F.elu, F.mish, torch.relu, torch.sigmoid, torch.tanh, F.batch_norm, F.layer_norm),
-    *("relu", "relu_", "sigmoid", "tanh", "contiguous", "float"),
+    *("relu", "relu_", "sigmoid", "tanh", "contiguous", "float", "clamp", "clamp_", "clone"),
+    *("resnas.graph.trace.Randomised", "timm.layers.drop.DropPath"),
+    "timm.layers.norm_act.BatchNormAct2d",
 )
 _ELEMENTWISE = (
     *(operator.add, operator.iadd, operator.sub, operator.mul, operator.imul, operator.truediv),
@@ -274,9 +276,7 @@ RULES: dict[Any, Rule] = {
     nn.Flatten: _flatten_module,
     torch.flatten: _flatten_function,
     "flatten": _flatten_function,
-    torch.mean: _reduce,
-    "mean": _reduce,
-    "sum": _reduce,
+    **dict.fromkeys((torch.mean, torch.sum, torch.amax, "mean", "sum", "amax"), _reduce),
     nn.Linear: _linear,
     torch.permute: _permute,
     "permute": _permute,

@@ -59,7 +59,8 @@ def pool_window(module: fx.GraphModule, node: fx.Node) -> tuple[Size, Size, Size
         settings = pool_call(called, list(node.args), dict(node.kwargs))[:3]
     else:
         return None
-    kernel, stride, padding = (pair(value) for value in settings)
+    known = fx.node.map_arg(settings, lambda source: source.meta["value"])  # x.shape[2:], say
+    kernel, stride, padding = (pair(value) for value in known)
     return kernel, stride, padding
 
 
@@ -69,6 +70,16 @@ def is_global_pool(module: fx.GraphModule, node: fx.Node) -> bool:
     if window is None or spatial(node) != (1, 1):
         return False
     return window[0] == spatial(node.all_input_nodes[0]) and window[2] == (0, 0)
+
+
+def global_pools(module: fx.GraphModule) -> list[str]:
+    """Names of the pools whose window is the whole map."""
+    calls = [n for n in module.graph.nodes if n.op in {"call_module", "call_function"}]
+    return [
+        str(node.target) if node.op == "call_module" else node.name
+        for node in calls
+        if is_global_pool(module, node)
+    ]
 
 
 def behind(module: fx.GraphModule, node: fx.Node) -> fx.Node:
@@ -82,7 +93,7 @@ def behind(module: fx.GraphModule, node: fx.Node) -> fx.Node:
 
 
 def find(module: fx.GraphModule) -> list[Place]:
-    """All sites of a traced backbone, in the order of its graph."""
+    """All sites of a traced backbone, in the order of its graph, each with a name of its own."""
     pools = {
         node: window[1]
         for node in module.graph.nodes
@@ -91,18 +102,18 @@ def find(module: fx.GraphModule) -> list[Place]:
         and max(window[1]) > 1
         and not is_global_pool(module, node)
     }
-    places = []
+    places: list[Place] = []
     for node in module.graph.nodes:
         if node in pools:
-            places.append(_place(node, None, node, pools.pop(node)))
+            places.append(_place(places, node, None, node, pools.pop(node)))
         elif stride := _strided(module, node):
             users = list(behind(module, node).users)
             if len(users) == 1 and users[0] in pools:
                 step = pools.pop(users[0])
                 both = (stride[0] * step[0], stride[1] * step[1])
-                places.append(_place(node, node, users[0], both))
+                places.append(_place(places, node, node, users[0], both))
             else:
-                places.append(_place(node, node, None, stride))
+                places.append(_place(places, node, node, None, stride))
     return places
 
 
@@ -117,15 +128,23 @@ def _strided(module: fx.GraphModule, node: fx.Node) -> Size | None:
     return stride if max(stride) > 1 else None
 
 
-def _place(first: fx.Node, conv: fx.Node | None, pool: fx.Node | None, stride: Size) -> Place:
+def _place(
+    earlier: list[Place],
+    first: fx.Node,
+    conv: fx.Node | None,
+    pool: fx.Node | None,
+    stride: Size,
+) -> Place:
     name = str(first.target) if first.op == "call_module" else first.name
+    if any(place.name == name for place in earlier):  # a module that is called again
+        name = first.name
     last = pool or conv
     assert last is not None
     return Place(name, conv, pool, stride, spatial(last))
 
 
 def select(places: Sequence[Place], names: Sequence[str] | None) -> list[Place]:
-    """The places of these names, or all.
+    """The places of these names, or all; a convolution that is called twice is chosen whole.
 
     Raises:
         UnknownName: one of the names is no site of the backbone.
@@ -136,7 +155,8 @@ def select(places: Sequence[Place], names: Sequence[str] | None) -> list[Place]:
     for name in names:
         if name not in known:
             raise UnknownName.among("sites", name, known)
-    return [place for place in places if place.name in names]
+    shared = {_module(place) for place in places if place.name in names} - {None}
+    return [p for p in places if p.name in names or _module(p) in shared]
 
 
 class _Stuck(Exception):

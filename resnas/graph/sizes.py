@@ -85,16 +85,17 @@ class Program:
         self.steps.append(step)
         return self.fresh(), self.fresh()
 
-    def leaders_of(self, dim: Polynomial) -> set[str]:
-        """The leaders whose sizes a dimension is made of, through windows but no further."""
+    def leaders_of(self, dim: Polynomial) -> set[Resized]:
+        """The resizings that a dimension is made of, through windows but no further."""
         made_by: list[Window | Resized] = []
         for step in self.steps:
             made_by += [step] * (1 if isinstance(step, Window) else 2)
-        pending, found = list(dim.variables()), set()
+        pending: list[int] = list(dim.variables())
+        found: set[Resized] = set()
         while pending:
             step = made_by[pending.pop()]
             if isinstance(step, Resized):
-                found.add(step.leader)
+                found.add(step)
             else:
                 pending += step.size.variables()
         return found
@@ -175,7 +176,9 @@ class Propagation:
         return node.target
 
     def _tensors(self, node: fx.Node) -> list[Map]:
-        values = [self.values[source] for source in node.all_input_nodes]
+        sources: list[fx.Node] = []  # in the order of the arguments, one given twice counts twice
+        fx.node.map_arg((node.args, node.kwargs), lambda source: sources.append(source))
+        values = [self.values[source] for source in sources]
         return [value for value in values if isinstance(value, Map)]
 
     def _value(self, node: fx.Node, special: Mapping[str, Special]) -> Any:
@@ -190,7 +193,10 @@ class Propagation:
             return _constant(node.meta["value"])
         args = fx.node.map_arg(node.args, lambda source: self.values[source])
         kwargs = fx.node.map_arg(node.kwargs, lambda source: self.values[source])
-        return self._rule(node)(self, node, list(args), dict(kwargs))
+        value = self._rule(node)(self, node, list(args), dict(kwargs))
+        if value == _constant(node.meta["value"]):
+            self._changed.discard(node)  # a global pooling, say: nothing changes behind it
+        return value
 
     def _rule(self, node: fx.Node) -> Rule:
         from resnas.graph.rules import RULES

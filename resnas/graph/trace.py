@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import traceback
 from typing import Any
@@ -41,7 +42,8 @@ def trace(model: nn.Module, input_size: tuple[int, int, int]) -> fx.GraphModule:
 
     `node.meta["value"]` is a shape (a `torch.Size`) where the node is a tensor, else the value
     itself; `node.meta["where"]` is the line of the backbone that made it. The model's weights are
-    shared with the result, and its mode (train or eval) is left as it is.
+    shared with the result, and its mode (train or eval) is left as it is; where the forward
+    branches on the mode, the branch of the present mode is taken.
 
     Raises:
         UntraceableBackbone: fx cannot follow the forward, or it fails at this input size.
@@ -59,9 +61,52 @@ def trace(model: nn.Module, input_size: tuple[int, int, int]) -> fx.GraphModule:
             "part in a module of its own that keeps the map's size, or choose another backbone",
         ) from error
     module = fx.GraphModule(model, graph, class_name=name)
+    _follow_mode(module)
     module.train(model.training)
     _measure(module, input_size)
     return module
+
+
+class Randomised(nn.Module):
+    """A function that draws random numbers in training and is the identity in eval mode.
+
+    fx writes the mode at tracing into a call like `F.dropout(x, p, self.training)`; as a module it
+    follows the mode as it did in the backbone.
+    """
+
+    def __init__(self, function: Any, settings: dict[str, Any]) -> None:
+        super().__init__()
+        self.function = function
+        self.settings = settings
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x` changed at random in training, else `x` itself."""
+        if not self.training:
+            return x
+        changed: Tensor = self.function(x, **self.settings, training=True)
+        return changed
+
+
+_RANDOM = {"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "stochastic_depth"}
+
+
+def _follow_mode(module: fx.GraphModule) -> None:
+    """Let calls that were traced with the mode of the moment follow the mode again."""
+    for node in list(module.graph.nodes):
+        if node.op != "call_function" or getattr(node.target, "__name__", "") not in _RANDOM:
+            continue
+        names = list(inspect.signature(node.target).parameters)
+        given = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
+        x = given.pop(names[0])
+        given.pop("training", None)
+        given.pop("inplace", None)  # the map may have other users
+        module.add_submodule(f"random_{node.name}", Randomised(node.target, given))
+        with module.graph.inserting_after(node):
+            call = module.graph.call_module(f"random_{node.name}", (x,))
+        call.stack_trace = node.stack_trace
+        node.replace_all_uses_with(call)
+        module.graph.erase_node(node)
+    module.recompile()
 
 
 def _measure(module: fx.GraphModule, input_size: tuple[int, int, int]) -> None:
@@ -70,7 +115,7 @@ def _measure(module: fx.GraphModule, input_size: tuple[int, int, int]) -> None:
     recorder = _Recorder(module)
     try:
         with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
-            recorder.run(torch.empty((1, *input_size), device=_device(module)))
+            recorder.run(torch.empty((1, *input_size), **_kind(module)))
     except Exception as error:
         node = recorder.current
         raise UntraceableBackbone(
@@ -96,9 +141,11 @@ class _Recorder(fx.Interpreter):
         return result
 
 
-def _device(module: nn.Module) -> torch.device:
-    tensor = next(module.parameters(), None)
-    return torch.device("cpu") if tensor is None else tensor.device
+def _kind(module: nn.Module) -> dict[str, Any]:
+    """Where and in which precision the module computes."""
+    floats = (p for p in module.parameters() if p.is_floating_point())
+    first = next(floats, torch.empty(0))
+    return {"device": first.device, "dtype": first.dtype}
 
 
 def _blame(error: BaseException, name: str) -> str:

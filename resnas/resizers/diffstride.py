@@ -130,6 +130,14 @@ class DiffStride(AbstractResizer):
             edge_h = edge_w = math.inf
         return _rows(size[0], edge_h, self.compat), _columns(size[1], edge_w)
 
+    @torch.no_grad()
+    def clip_stride(self, size: Size) -> None:
+        """Bring the stride to where it moves the size: within its limits, H / S not below 2."""
+        low, high = max(self.limits[0], 1.0), self.limits[1]
+        for axis in range(self.stride.numel()):
+            most = min(size) if self.stride.numel() == 1 else size[axis]
+            self.stride[axis].clamp_(low, max(low, min(high, most / 2)))
+
     def _strides(self, size: Size, lead: Size | None) -> tuple[float, float]:
         """The stride of this map on each axis, raised and within its limits."""
         own = _own_stride(self.strides(), size, lead, self.offset)

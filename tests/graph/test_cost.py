@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 import search_spaces
 from resnas.converting import convert, freeze
@@ -188,3 +190,39 @@ def test_the_published_cost_loss_has_the_golden_gradients():
     first, second = torch.autograd.grad(loss, [g.stride for g in space.groups])
     np.testing.assert_allclose(first.numpy(), golden["grad_alpha1_chained"], atol=1e-12)
     np.testing.assert_allclose(second.numpy(), golden["grad_alpha2_chained"], atol=1e-12)
+
+
+class _Attention(nn.Module):
+    """Global attention over the pixels of a map, by products written in three ways."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+
+    def forward(self, x):
+        x = self.conv(x).flatten(2)
+        scores = torch.matmul(x.transpose(1, 2), x).softmax(-1)
+        x = x @ scores
+        return F.scaled_dot_product_attention(x, x, x)
+
+
+def _flops(module, x):
+    with FlopCounterMode(display=False) as counter:
+        module(x)
+    return counter.get_total_flops() // 2
+
+
+def test_matrix_products_equal_torchs_counter():
+    model, x = _Attention().eval(), torch.zeros(1, 3, 16, 16)
+    space = convert(model, (3, 16, 16), "strided")
+    assert space.human_cost("macs") == _flops(model, x)
+    assert space.human_cost("activations") > 0
+
+
+@pytest.mark.parametrize("name", ["vgg_small", "resnet_small"])
+def test_diffstrides_rows_are_the_products_that_the_frozen_network_does(name):
+    space = _space(name, 32, "diffstride")
+    with torch.no_grad():
+        for group in space.groups:
+            group.stride.copy_(torch.tensor([2.6, 3.4]))
+    assert int(space.cost("macs").detach()) == _flops(freeze(space), torch.zeros(1, 3, 32, 32))
