@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import tempfile
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from resnas import pareto
 from resnas.catalog import executors, strategies
@@ -32,11 +33,13 @@ class SearchResult:
         spec: what was asked.
         trials: all trials, by number, with those that failed or were stopped.
         artifacts: where their weights lie.
+        folder: what holds them where nobody has named a place; it goes with this result.
     """
 
     spec: JobSpec
     trials: tuple[TrialResult, ...]
     artifacts: ArtifactStore
+    folder: TemporaryDirectory[str] | None = None
 
     @property
     def front(self) -> tuple[TrialResult, ...]:
@@ -83,8 +86,8 @@ def search(
         spec: what to search.
         executor: name in `resnas.catalog.executors`: "inline" (this process) or "ray".
         observer: told of every epoch and trial, and asked whether to stop.
-        datasets_dir: where image data lie; default: the present folder's `datasets`.
-        artifacts: where weights are kept; default: a new temporary folder.
+        datasets_dir: where image data lie; default: RESNAS_DATASETS_DIR, else `datasets` here.
+        artifacts: where weights are kept; default: a folder that lives as long as the result.
         work_dir: where trials keep their state while they run, to go on after a crash.
         finished: trials of an earlier attempt at the same search; they are not run again.
         ray_address: of a running Ray cluster; default: a private local one.
@@ -93,9 +96,12 @@ def search(
         UnknownName, DatasetUnavailable, InfeasibleBudget, GraphError: see `estimating.check`.
         SearchFailed: no trial completed.
     """
-    datasets_dir = datasets_dir or Path("datasets")
+    datasets_dir = datasets_dir or Path(os.environ.get("RESNAS_DATASETS_DIR", "datasets"))
     estimate = check(spec, datasets_dir)
-    artifacts = artifacts or ArtifactStore(Path(tempfile.mkdtemp(prefix="resnas-")))
+    folder = None
+    if artifacts is None:
+        folder = TemporaryDirectory(prefix="resnas-")
+        artifacts = ArtifactStore(Path(folder.name))
     feed = TrialFeed(
         spec,
         strategies[spec.strategy](question(spec, estimate)),
@@ -115,7 +121,7 @@ def search(
             f"none of {len(trials)} trials completed; the first failed because: {reasons[0]}",
             "Mend that and search again",
         )
-    return SearchResult(spec, trials, artifacts)
+    return SearchResult(spec, trials, artifacts, folder)
 
 
 def question(spec: JobSpec, estimate: Estimate) -> Question:
