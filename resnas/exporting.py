@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from resnas.catalog import costs, exporters
 from resnas.errors import ExportFailed
 from resnas.exporters._base import AbstractExporter
+from resnas.graph.freeze import facts_of
 from resnas.results import Architecture, Size, TrialResult, Value
 from resnas.space import SearchSpace
 from resnas.trial import rebuild
@@ -130,7 +131,8 @@ def _fixed(
 ) -> tuple[nn.Module, Mapping[str, Any]]:
     """An eval-mode copy on the CPU, and what is known about it: at least its input size."""
     frozen = module.freeze() if isinstance(module, SearchSpace) else copy.deepcopy(module)
-    known = getattr(frozen, "resnas_facts", {})
+    facts = facts_of(frozen)
+    known: dict[str, Any] = dict(vars(facts)) if facts else {}
     if input_size is not None and input_size != known.get("input_size", input_size):
         raise ExportFailed(
             "input_size",

@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 from resnas.catalog import costs
 from resnas.costs._base import Operation
 from resnas.errors import ArchitectureMismatch
-from resnas.graph.freeze import fix
+from resnas.graph.freeze import Facts, describe, fix
 from resnas.graph.program import Evaluation, evaluate, integers
 from resnas.graph.sizes import Propagation
 from resnas.polynomial import Dim, Polynomial
@@ -199,12 +199,8 @@ class SearchSpace(nn.Module):
                 own, *lead = (_size(dims, values) for dims in self._resized[node.name])
                 sizes[node] = (own, lead[0] if lead else None)
         fixed = fix(self.model, sizes)
-        # An attribute, which torch.save keeps; a graph module's own `meta` it does not.
-        fixed.resnas_facts = {  # type: ignore[assignment]
-            "input_size": self.input_size,
-            "architecture": self.architecture(),
-            "macs": self._total("macs").value(values),
-        }
+        macs = self._total("macs").value(values)
+        describe(fixed, Facts(self.input_size, self.architecture(), macs))
         return fixed
 
     def extra_repr(self) -> str:

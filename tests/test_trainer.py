@@ -76,8 +76,9 @@ def test_a_resumed_training_equals_an_undisturbed_one_to_the_bit(digits, tmp_pat
 
 def test_a_checkpoint_of_other_settings_is_refused(digits, tmp_path):
     next(_trainer(digits, checkpoint=tmp_path / "trial.pt").train())
-    with pytest.raises(ResnasError, match="other settings"):
-        _trainer(digits, checkpoint=tmp_path / "trial.pt", epochs=6)
+    for other in ({"epochs": 6}, {"lam": 31.0}, {"resizer": "diffstride"}):
+        with pytest.raises(ResnasError, match="another training"):
+            _trainer(digits, checkpoint=tmp_path / "trial.pt", **other)
 
 
 def test_the_reported_accuracy_is_that_of_the_frozen_network(digits):

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from torch import fx
+from torch import fx, nn
 
 from resnas.resizers._base import AbstractResizer
-from resnas.results import Size
+from resnas.results import Architecture, Size
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a frozen network knows of itself.
+
+    Attributes:
+        input_size: (C, H, W) of one sample.
+        architecture: its resolutions.
+        macs: multiply-accumulates of one sample.
+    """
+
+    input_size: tuple[int, int, int]
+    architecture: Architecture
+    macs: int
 
 
 def fix(
@@ -33,3 +49,15 @@ def fix(
     fixed.graph.lint()
     fixed.recompile()
     return fixed
+
+
+def describe(module: fx.GraphModule, facts: Facts) -> None:
+    """Let a frozen network carry its facts, also through `copy.deepcopy` and `torch.save`."""
+    module.meta["resnas"] = facts  # copying keeps `meta` but no attribute; saving, the reverse
+    module.resnas_facts = facts  # type: ignore[assignment]
+
+
+def facts_of(module: nn.Module) -> Facts | None:
+    """The facts of a frozen network; None for any other module."""
+    facts = getattr(module, "meta", {}).get("resnas") or getattr(module, "resnas_facts", None)
+    return facts if isinstance(facts, Facts) else None

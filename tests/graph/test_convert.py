@@ -12,6 +12,7 @@ from torch import nn
 import search_spaces
 from resnas.converting import convert, freeze
 from resnas.errors import UnknownName, UnsizedOperation, UntraceableBackbone
+from resnas.graph.freeze import facts_of
 
 SMALL = ("vgg_small", "resnet_small", "mobilenet_small")
 CIFAR = ("vgg16", "resnet18", "resnet50", "mobilenet_v2")
@@ -354,6 +355,19 @@ def test_a_space_survives_copying_saving_and_loading(tmp_path):
     fresh = convert(_build("resnet_small"), (3, 32, 32)).eval()
     fresh.load_state_dict(space.state_dict())
     assert fresh.architecture() == space.architecture()
+
+
+def test_a_frozen_network_carries_its_facts_wherever_it_goes(tmp_path):
+    space = convert(_build("vgg_small"), (3, 32, 32))
+    frozen = freeze(space)
+    torch.save(frozen, tmp_path / "frozen.pt")
+    loaded = torch.load(tmp_path / "frozen.pt", weights_only=False)
+    for network in (frozen, copy.deepcopy(frozen), loaded):
+        facts = facts_of(network)
+        assert facts is not None
+        assert facts.architecture == space.architecture()
+        assert facts.macs == int(space.cost("macs"))
+    assert facts_of(space.model) is None
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "googlenet", "densenet121"])
