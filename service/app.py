@@ -12,10 +12,11 @@ from starlette.concurrency import run_in_threadpool
 from service import openapi, problems
 from service.auth import BearerToken, LoopbackHosts, read_or_create_token
 from service.deps import Services
+from service.limits import BodyLimit
 from service.routes import architectures, catalogs, health, jobs
 from service.settings import Settings
 from service.store.repository import Repository
-from service.worker import Worker
+from service.worker import CONNECTIONS, Worker
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -29,8 +30,9 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        repository = await run_in_threadpool(Repository.open, settings.database_url)
-        worker = Worker(settings, repository) if settings.worker else None
+        repository = await run_in_threadpool(Repository.open, settings.database)
+        own = Repository.connect(settings.database, CONNECTIONS)
+        worker = Worker(settings, own) if settings.worker else None
         app.state.services = Services(settings, repository)
         if worker:
             worker.start()
@@ -39,6 +41,7 @@ def create_app(settings: Settings) -> FastAPI:
         finally:
             if worker:
                 await run_in_threadpool(worker.stop)
+            own.close()
             repository.close()
 
     app = FastAPI(
@@ -52,6 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
     openapi.install(app)
     for resource in (health, jobs, architectures, catalogs):
         app.include_router(resource.router)
+    app.add_middleware(BodyLimit)
     app.add_middleware(BearerToken, token=token)
     if settings.on_loopback:
         app.add_middleware(LoopbackHosts)

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.errors import StartRefused
 from service.problems import problem
-from service.settings import LOOPBACK
+from service.settings import LOOPBACK, tighten
 
 PUBLIC = frozenset({"/", "/livez", "/readyz", "/docs", "/openapi.json"})
 
@@ -25,6 +25,7 @@ def read_or_create_token(path: Path) -> str:
     try:
         if not path.exists():
             _create(path, secrets.token_urlsafe(32))
+        tighten(path, 0o600)
         token = path.read_text().strip()
     except OSError as error:
         raise StartRefused(f"token {path}", f"{error.strerror}", "Make it readable") from error

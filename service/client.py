@@ -33,7 +33,7 @@ from service.answers import (
     StoredArchitecture,
     Trial,
 )
-from service.client_errors import ServerFailed, problem_of, unreachable
+from service.client_errors import Refused, ServerFailed, problem_of, unreachable
 from service.settings import Settings
 
 Found = TypeVar("Found", bound=Answer)
@@ -121,6 +121,7 @@ class Client:
 
         Raises:
             ServerFailed: the export failed there, or the file arrived damaged.
+            Refused: `directory` cannot be written.
         """
         path = f"/v1/architectures/{_segment(architecture_id)}/exports"
         export = self._post(Export, path, {"format": format})
@@ -171,7 +172,12 @@ class Client:
                 "Export it again",
             )
         path = directory / (export.filename or f"{export.id}.bin")
-        write_atomic(path, response.content)
+        try:
+            write_atomic(path, response.content)
+        except OSError as error:
+            raise Refused(
+                f"{directory}", f"it cannot be written: {error.strerror}", "Choose another folder"
+            ) from error
         return path
 
     def _pages(

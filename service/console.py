@@ -48,6 +48,12 @@ def show_json(value: Any) -> None:
     sys.stdout.write(text + "\n")
 
 
+def show_datum(value: dict[str, str]) -> None:
+    """A JSON object on a line of its own on stdout, at once: whoever started us waits for it."""
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
+
+
 def show_line(text: str) -> None:
     """A single datum on stdout, as it is."""
     sys.stdout.write(text + "\n")

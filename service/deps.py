@@ -6,15 +6,18 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Query, Request
 
 from service.errors import InvalidCursor
 from service.settings import Settings
+from service.store.ids import is_id
 from service.store.repository import Repository
 
 _MOST = 200
+
+Last = TypeVar("Last", str, int)
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,8 @@ def encode_cursor(listing: str, last: str | int) -> str:
     return base64.urlsafe_b64encode(json.dumps([listing, last]).encode()).decode().rstrip("=")
 
 
-def decode_cursor(listing: str, cursor: str) -> Any:
-    """What `cursor` goes on after.
+def decode_cursor(listing: str, cursor: str, kind: type[Last]) -> Last:
+    """What `cursor` goes on after: an id, or a number that a database can hold.
 
     Raises:
         InvalidCursor: it is not one of the list that `listing` names.
@@ -65,7 +68,8 @@ def decode_cursor(listing: str, cursor: str) -> Any:
         of, last = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, TypeError) as error:
         raise _foreign(cursor) from error
-    if of != listing or not isinstance(last, str | int):
+    fits = is_id(last) if type(last) is str else type(last) is int and 0 <= last < 2**31
+    if of != listing or type(last) is not kind or not fits:
         raise _foreign(cursor)
     return last
 

@@ -1,8 +1,8 @@
 """The child process of one job or export: does the work, reports over a pipe, knows no database.
 
-Its standard input brings the task as one line, later perhaps `stop`. When that input ends, the
-worker is gone: nobody listens any more, and the process ends with all that it started. (A signal
-would not do to ask for the stop: Ray puts its own handlers over those of the program.)
+Its standard input brings perhaps a line, `stop`. When that input ends, the worker is gone: nobody
+listens any more, and the process ends with all that it started. (A signal would not do to ask for
+the stop: Ray puts its own handlers over those of the program.)
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import threading
+import traceback
 from pathlib import Path
 from typing import TextIO
 
@@ -24,6 +25,7 @@ from service.errors import Failure
 from service.messages import (
     STOP,
     TASK,
+    Crashed,
     Done,
     Epoch,
     ExportTask,
@@ -70,20 +72,28 @@ class Reporter:
 
 
 def main() -> None:
-    """Do the one task that standard input brings; the argument is the pipe's file descriptor."""
-    descriptor = int(sys.argv[1])
-    os.set_inheritable(descriptor, False)
-    with os.fdopen(descriptor, "w") as pipe:
-        commands = _take_standard_input()
-        task = TASK.validate_json(commands.readline())
+    """Do one task; the arguments are the descriptors of the pipe and of the task's file."""
+    speaking, reading = (int(argument) for argument in sys.argv[1:])
+    os.set_inheritable(speaking, False)
+    with os.fdopen(speaking, "w") as pipe:
         reporter = Reporter(pipe)
+        commands = _take_standard_input()
         threading.Thread(target=reporter.follow, args=(commands,), daemon=True).start()
-        try:
-            reporter.say(_search(task, reporter) if task.kind == "search" else _export(task))
-        except ResnasError as error:
-            print(error, file=sys.stderr)  # noqa: T201 - into the job's log
-            stopped = reporter.should_stop()
-            reporter.say(Stopped() if stopped else Failed(failure=Failure.of(error)))
+        reporter.say(_outcome(reading, reporter))
+
+
+def _outcome(reading: int, reporter: Reporter) -> Value:
+    """What the task came to, its errors included."""
+    try:
+        with os.fdopen(reading) as file:
+            task = TASK.validate_json(file.read())
+        return _search(task, reporter) if task.kind == "search" else _export(task)
+    except ResnasError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - into the job's log
+        return Stopped() if reporter.should_stop() else Failed(failure=Failure.of(error))
+    except Exception as error:  # noqa: BLE001 - whatever it was, the worker is told
+        traceback.print_exc()
+        return Crashed(reason=traceback.format_exception_only(error)[-1].strip()[-500:])
 
 
 def _search(task: SearchTask, reporter: Reporter) -> Value:

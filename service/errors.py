@@ -16,6 +16,10 @@ class StartRefused(ServiceError):
     """The server or a worker cannot start here: port, data directory, database."""
 
 
+class InvalidSetting(StartRefused):
+    """A setting that cannot be used, whatever is there: an argument or environment variable."""
+
+
 class NotFound(ServiceError):
     """There is no such job, architecture or export."""
 

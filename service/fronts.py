@@ -63,7 +63,7 @@ def front(
         and (max_gmacs is None or candidate.point.gmacs <= max_gmacs)
         and (min_accuracy is None or candidate.point.val_accuracy >= min_accuracy)
     )
-    budget = min(job.spec.budget_gmacs, float("inf") if max_gmacs is None else max_gmacs)
+    budget = min(job.budget_gmacs, float("inf") if max_gmacs is None else max_gmacs)
     efficient = [candidate.point for candidate in listed if not candidate.dominated]
     reference = (0.0, float(job.estimate["max_gmacs"]))
     return Front(
@@ -86,7 +86,7 @@ def best_of_jobs(repository: Repository, jobs: Sequence[Job]) -> dict[str, Point
     found: dict[str, list[Point]] = {job.id: [] for job in jobs}
     for point in repository.trials.points(list(found)):
         found[point.job_id].append(point)
-    bests = {job.id: best_under(found[job.id], job.spec.budget_gmacs) for job in jobs}
+    bests = {job.id: best_under(found[job.id], job.budget_gmacs) for job in jobs}
     return {job_id: best for job_id, best in bests.items() if best is not None}
 
 

@@ -6,9 +6,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from resnas.catalog import exporters
-from resnas.errors import UnknownName
+from resnas.errors import ResnasError, UnknownName
 from resnas.estimating import check
 from resnas.spec import JobSpec
+from resnas.storage import ArtifactStore
 from service.errors import Conflict, NotFound
 from service.store.leases import Moves
 from service.store.repository import Repository
@@ -95,8 +96,12 @@ def architecture(repository: Repository, architecture_id: str) -> StoredArchitec
     return found
 
 
-def ask_export(repository: Repository, architecture_id: str, format: str) -> Export:
+def ask_export(
+    repository: Repository, artifacts: ArtifactStore, architecture_id: str, format: str
+) -> Export:
     """Have an architecture written as a file; the same question gets the same export.
+
+    One whose file is gone from `artifacts` is written anew.
 
     Raises:
         UnknownName: no such format.
@@ -112,7 +117,16 @@ def ask_export(repository: Repository, architecture_id: str, format: str) -> Exp
             f"its trial ended {found.result.state} and left no weights",
             "Export an architecture of a completed trial",
         )
-    return repository.exports.add(architecture_id, format)
+    return repository.exports.add(
+        architecture_id, format, lambda digest: _is_kept(artifacts, digest)
+    )
+
+
+def _is_kept(artifacts: ArtifactStore, digest: str) -> bool:
+    try:
+        return artifacts.path(digest).is_file()
+    except ResnasError:
+        return False
 
 
 def export(repository: Repository, export_id: str) -> Export:

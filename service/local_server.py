@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from service import interpreter
 from service.client import Client
 from service.errors import StartRefused
 
@@ -37,22 +36,30 @@ class LocalServer:
 
 
 @contextmanager
-def local_server(data_dir: Path) -> Iterator[LocalServer]:
+def local_server(data_dir: Path, *, worker: bool = True) -> Iterator[LocalServer]:
     """`resnas serve` on a free port, stopped when the context ends.
+
+    It is told by arguments what it needs; the user's own settings, which may name another
+    database or a cluster, are for another server.
+
+    Args:
+        data_dir: made where missing.
+        worker: whether it runs jobs, too.
 
     Raises:
         StartRefused: it did not start; the message quotes what it said last.
     """
     data_dir = data_dir.absolute()
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     port, log = _free_port(), data_dir / "server.log"
     server = LocalServer(f"http://127.0.0.1:{port}", data_dir)
-    # By path, so that it is this very tree's service whatever the current folder holds.
-    source = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+    words = ("--host", "127.0.0.1", "--port", str(port), "--data-dir", str(data_dir))
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "service.cli", "serve", "--port", str(port)],
-            env={**os.environ, "RESNAS_DATA_DIR": str(data_dir), "PYTHONPATH": source},
+            interpreter.command(
+                "service.cli", "serve", *words, "--worker" if worker else "--no-worker"
+            ),
+            env=_environment(),
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
@@ -64,7 +71,15 @@ def local_server(data_dir: Path) -> Iterator[LocalServer]:
         _stop(process)
 
 
-_ROOT = Path(__file__).parents[1]
+_KEPT = ("RESNAS_EXECUTOR", "RESNAS_DATASETS_DIR")
+
+
+def _environment() -> dict[str, str]:
+    return {
+        name: value
+        for name, value in interpreter.environment().items()
+        if name in _KEPT or not name.startswith("RESNAS_")
+    }
 
 
 def _free_port() -> int:

@@ -79,10 +79,21 @@ class Stopped(Value):
     kind: Literal["stopped"] = "stopped"
 
 
+class Crashed(Value):
+    """It broke on something that nobody thought of; trying again may help."""
+
+    kind: Literal["crashed"] = "crashed"
+    reason: str
+
+
 Task = Annotated[SearchTask | ExportTask, Field(discriminator="kind")]
-Message = Annotated[Epoch | Trial | Done | File | Failed | Stopped, Field(discriminator="kind")]
+Message = Annotated[
+    Epoch | Trial | Done | File | Failed | Stopped | Crashed, Field(discriminator="kind")
+]
 
 TASK: TypeAdapter[SearchTask | ExportTask] = TypeAdapter(Task)
-MESSAGE: TypeAdapter[Epoch | Trial | Done | File | Failed | Stopped] = TypeAdapter(Message)
+MESSAGE: TypeAdapter[Epoch | Trial | Done | File | Failed | Stopped | Crashed] = TypeAdapter(
+    Message
+)
 STOP = "stop"
 """The line that asks a child process to end early."""

@@ -15,8 +15,9 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.exc import DBAPIError, TimeoutError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from resnas.errors import (
     DatasetUnavailable,
@@ -46,6 +47,7 @@ _NEXT_STEP = {
     400: "Correct the request; /docs shows what is expected",
     404: "See /docs for the paths there are",
     405: "See the header Allow for the methods there are",
+    413: "Send less; a job is a few names and numbers",
     422: "Correct what `errors` names; /docs shows what is expected",
 }
 _OTHERWISE = "See /docs"
@@ -111,8 +113,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ResnasError, _library)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(DBAPIError, _no_database)
-    app.add_exception_handler(TimeoutError, _no_database)
+    for failure in (OperationalError, InterfaceError, InternalError, TimeoutError):
+        app.add_exception_handler(failure, _no_database)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -163,12 +165,28 @@ def _input_error(loc: Sequence[int | str], message: str) -> dict[str, str]:
 def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers) if error.headers else None
+    if error.status_code == 405:
+        headers = {"Allow": ", ".join(_methods(request))}
     return problem(
         error.status_code,
         f"{request.method} {request.url.path}: {error.detail}",
         instance=request.url.path,
         headers=headers,
     )
+
+
+def _methods(request: Request) -> list[str]:
+    """All that the path can be asked with; each method is a route of its own."""
+    methods = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+    router = request.app.router
+    return [
+        method
+        for method in methods
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in router.routes
+        )
+    ]
 
 
 def _no_database(request: Request, error: Exception) -> JSONResponse:

@@ -6,9 +6,18 @@ import logging
 import shutil
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TypeVar
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import (
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    SQLAlchemyError,
+    TimeoutError,
+)
 
+from resnas.errors import ResnasError
 from resnas.results import TrialState, Value
 from service import messages
 from service.child import Child
@@ -19,30 +28,40 @@ from service.store.leases import ENDED
 from service.store.repository import Repository
 from service.store.values import Export, Job, Lease, State
 
+LEASE = 30.0
+"""Seconds that a claim holds without a heartbeat."""
 GRACE = 5.0
 """Seconds between the wish that a child process ends and its end."""
+AGAIN = 0.5
+"""Seconds between two tries to write to a database that failed."""
+
+UNREACHABLE = (OperationalError, InterfaceError, InternalError, TimeoutError)
+"""The database is not there, or busy; a later try may succeed."""
 
 _log = logging.getLogger("resnas.worker")
+_Written = TypeVar("_Written")
 
 
 class Run(ABC):
-    """One attempt; `follow` in one thread, `beat` and `end` in another."""
+    """One attempt; `follow` in one thread, the rest of it from others at any time."""
 
     what: str
 
-    def __init__(
-        self, settings: Settings, repository: Repository, lease: Lease, task: Value
-    ) -> None:
+    def __init__(self, settings: Settings, repository: Repository, lease: Lease) -> None:
         self.settings = settings
         self.repository = repository
         self.lease = lease
         self.ending = False
+        self.child = Child(settings.log_path(lease.id))
         self._heard = time.monotonic()
         self._outcome: Value | None = None
-        self.child = Child(task, settings.log_path(lease.id))
 
     @abstractmethod
-    def _renew(self, seconds: float) -> State: ...
+    def _task(self) -> Value:
+        """What the child process shall do."""
+
+    @abstractmethod
+    def _renew(self) -> State: ...
 
     @abstractmethod
     def _hear(self, message: Value) -> None: ...
@@ -53,20 +72,23 @@ class Run(ABC):
     @abstractmethod
     def _crash(self, error: Failure) -> State: ...
 
-    def beat(self, seconds: float) -> None:
-        """Hold the lease for `seconds`, and end where somebody wants that or has taken it over."""
+    def beat(self) -> None:
+        """Hold the lease, and end where somebody wants that or has taken it over."""
         try:
-            state = self._renew(seconds)
+            state = self._renew()
         except LeaseLost:
             self.child.kill()
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             _log.warning("%s %s: no heartbeat: %s", self.what, self.lease.id, error)
-            if time.monotonic() - self._heard > seconds:
-                self.child.kill()  # by now somebody else may have it
         else:
             self._heard = time.monotonic()
             if state is State.CANCELLING:
                 self.end()
+
+    def end_if_unheard(self) -> None:
+        """Kill the child where the lease was not renewed in time: somebody else may have it."""
+        if time.monotonic() - self._heard > LEASE:
+            self.child.kill()
 
     def end(self) -> None:
         """Ask the child process to end early."""
@@ -75,15 +97,57 @@ class Run(ABC):
             self.child.stop(GRACE)
 
     def follow(self) -> None:
-        """Write down what the child process reports until it ends, then how it ended."""
+        """Write down what the child process reports until it ends, then how it ended.
+
+        Raises:
+            OSError: it could not be started; the work waits again for a worker.
+            SQLAlchemyError: the database failed for as long as the lease held.
+        """
         try:
-            for message in self.child.messages():
-                self._hear(message)
-            self._conclude(self.child.wait())
+            if self._start():
+                for message in self.child.messages():
+                    self._hear(message)
+                self._conclude(self.child.wait())
         except LeaseLost as error:
             _log.warning("%s", error)
+        except (OSError, *UNREACHABLE):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it was, the job's user is told
+            _log.exception("%s %s", self.what, self.lease.id)
+            self._crash(self._death(f"its worker failed with {type(error).__name__}: {error}"))
         finally:
             self.child.close()
+
+    def _start(self) -> bool:
+        """Whether there is a child process now; there is none for what no child could do."""
+        try:
+            self.child.start(self._task())
+        except OSError:
+            self._finish(Event.RELEASE, None)
+            raise
+        except ResnasError as error:
+            if isinstance(error, LeaseLost):
+                raise
+            self._finish(Event.FAIL, Failure.of(error))
+            return False
+        if self.ending:  # whoever wished it may have looked before there was a child to tell
+            self.child.stop(GRACE)
+        return True
+
+    def _write(self, write: Callable[[], _Written]) -> _Written:
+        """Do `write`, again where the database fails, for as long as a lease holds.
+
+        It must not matter whether it was done already: an answer may be lost on its way.
+        """
+        deadline = time.monotonic() + LEASE
+        while True:
+            try:
+                return write()
+            except UNREACHABLE as error:
+                if time.monotonic() > deadline:
+                    raise
+                _log.warning("%s %s: written again: %s", self.what, self.lease.id, error)
+                time.sleep(AGAIN)
 
     def _conclude(self, status: int) -> None:
         match self._outcome:
@@ -95,16 +159,19 @@ class Run(ABC):
                 return
             case _ if self.ending or isinstance(self._outcome, messages.Stopped):
                 state = self._finish(Event.RELEASE, None)
+            case messages.Crashed(reason=reason):
+                state = self._crash(self._death(f"it broke on {reason}"))
+            case _ if status < 0:
+                state = self._crash(self._death(f"it was killed by signal {-status}"))
             case _:
-                state = self._crash(self._death(status))
+                state = self._crash(self._death(f"it ended with status {status}"))
         _log.info("%s %s: %s", self.what, self.lease.id, state)
 
-    def _death(self, status: int) -> Failure:
-        how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+    def _death(self, found: str) -> Failure:
         log = self.settings.log_path(self.lease.id).relative_to(self.settings.data_dir)
         return Failure(
             place=f"the process of {self.what} {self.lease.id}",
-            found=f"it {how}",
+            found=found,
             next_step=f"See {log} in the data directory",
         )
 
@@ -115,39 +182,42 @@ class JobRun(Run):
     what = "job"
 
     def __init__(self, settings: Settings, repository: Repository, job: Job, lease: Lease) -> None:
-        task = messages.SearchTask(
-            spec=job.spec,
-            finished=tuple(repository.trials.finished(job.id)),
-            executor=settings.executor,
-            ray_address=settings.ray_address,
-            datasets_dir=settings.datasets_dir,
-            artifacts_dir=settings.artifacts.root,
-            work_dir=settings.work_dir(job.id),
-        )
-        super().__init__(settings, repository, lease, task)
+        super().__init__(settings, repository, lease)
+        self.job = job
 
-    def _renew(self, seconds: float) -> State:
-        return self.repository.jobs.renew(self.lease, seconds)
+    def _task(self) -> Value:
+        return messages.SearchTask(
+            spec=self.job.asked(),
+            finished=tuple(self._write(lambda: self.repository.trials.finished(self.job.id))),
+            executor=self.settings.executor,
+            ray_address=self.settings.ray_address,
+            datasets_dir=self.settings.datasets_dir,
+            artifacts_dir=self.settings.artifacts.root,
+            work_dir=self.settings.work_dir(self.job.id),
+        )
+
+    def _renew(self) -> State:
+        return self.repository.jobs.renew(self.lease, LEASE)
 
     def _hear(self, message: Value) -> None:
         match message:
             case messages.Epoch(metrics=metrics):
-                self.repository.trials.progress(self.lease, metrics)
+                self._write(lambda: self.repository.trials.progress(self.lease, metrics))
             case messages.Trial(result=result):
                 # What ended because the job is to end has not come to anything: it is begun
                 # again by the next attempt, if there is one.
                 if result.state is TrialState.COMPLETE or not self.ending:
-                    self.repository.trials.record(self.lease, result)
+                    self._write(lambda: self.repository.trials.record(self.lease, result))
             case _:
                 self._outcome = message
 
     def _finish(self, event: Event, error: Failure | None) -> State:
-        state = self.repository.jobs.finish(self.lease, moves(event), error)
-        return self._tidy(state)
+        finish = self.repository.jobs.finish
+        return self._tidy(self._write(lambda: finish(self.lease, moves(event), error)))
 
     def _crash(self, error: Failure) -> State:
-        release, fail = moves(Event.RELEASE), moves(Event.FAIL)
-        return self._tidy(self.repository.jobs.crash(self.lease, release, fail, error))
+        crash, release, fail = self.repository.jobs.crash, moves(Event.RELEASE), moves(Event.FAIL)
+        return self._tidy(self._write(lambda: crash(self.lease, release, fail, error)))
 
     def _tidy(self, state: State) -> State:
         """Checkpoints are of no use any more once a job is over."""
@@ -164,34 +234,45 @@ class ExportRun(Run):
     def __init__(
         self, settings: Settings, repository: Repository, export: Export, lease: Lease
     ) -> None:
-        found = repository.trials.architecture(export.architecture_id)
+        super().__init__(settings, repository, lease)
+        self.export = export
+
+    def _task(self) -> Value:
+        architecture_id = self.export.architecture_id
+        found = self._write(lambda: self.repository.trials.architecture(architecture_id))
         assert found is not None  # the database's foreign key says so
-        task = messages.ExportTask(
+        return messages.ExportTask(
             architecture=found.architecture,
             result=found.result,
-            format=export.format,
-            artifacts_dir=settings.artifacts.root,
+            format=self.export.format,
+            artifacts_dir=self.settings.artifacts.root,
         )
-        super().__init__(settings, repository, lease, task)
 
-    def _renew(self, seconds: float) -> State:
-        return self.repository.exports.renew(self.lease, seconds)
+    def _renew(self) -> State:
+        return self.repository.exports.renew(self.lease, LEASE)
 
     def _hear(self, message: Value) -> None:
         self._outcome = message
         if isinstance(message, messages.File):
-            self.repository.exports.deliver(
-                self.lease,
-                moves(Event.SUCCEED),
-                file_name=message.name,
-                size=message.size,
-                sha256=message.sha256,
-                manifest=message.manifest.model_dump(mode="json"),
+            self._write(
+                lambda: self.repository.exports.deliver(
+                    self.lease,
+                    moves(Event.SUCCEED),
+                    file_name=message.name,
+                    size=message.size,
+                    sha256=message.sha256,
+                    manifest=message.manifest.model_dump(mode="json"),
+                )
             )
 
     def _finish(self, event: Event, error: Failure | None) -> State:
-        return self.repository.exports.finish(self.lease, moves(event), error)
+        finish = self.repository.exports.finish
+        return self._write(lambda: finish(self.lease, moves(event), error))
 
     def _crash(self, error: Failure) -> State:
-        release, fail = moves(Event.RELEASE), moves(Event.FAIL)
-        return self.repository.exports.crash(self.lease, release, fail, error)
+        crash, release, fail = (
+            self.repository.exports.crash,
+            moves(Event.RELEASE),
+            moves(Event.FAIL),
+        )
+        return self._write(lambda: crash(self.lease, release, fail, error))

@@ -89,7 +89,7 @@ class JobAnswer(Answer):
         return cls(
             id=job.id,
             state=job.state,
-            spec=job.spec.model_dump(mode="json"),
+            spec=job.spec,
             trials_done=job.trials_done,
             trials_total=job.trials_total,
             best=PointAnswer.of(best) if best else None,

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import tempfile
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from platformdirs import user_data_dir
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from resnas.storage import ArtifactStore
-from service.errors import StartRefused
+from service.errors import InvalidSetting, StartRefused
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+_log = logging.getLogger("resnas.service")
 
 
 class Settings(BaseSettings):
@@ -42,11 +50,7 @@ class Settings(BaseSettings):
     @classmethod
     def _follow_data_dir(cls, values: dict[str, object]) -> dict[str, object]:
         data_dir = Path(str(values.get("data_dir") or user_data_dir("resnas"))).absolute()
-        defaults = {
-            "database_url": f"sqlite:///{data_dir / 'resnas.sqlite3'}",
-            "datasets_dir": data_dir / "datasets",
-        }
-        return defaults | values | {"data_dir": data_dir}
+        return {"datasets_dir": data_dir / "datasets"} | values | {"data_dir": data_dir}
 
     @classmethod
     def load(
@@ -60,7 +64,7 @@ class Settings(BaseSettings):
         """The settings; an argument that is given wins over the environment.
 
         Raises:
-            StartRefused: a value that cannot be used.
+            InvalidSetting: a value that cannot be used.
         """
         given = {"data_dir": data_dir, "host": host, "port": port, "worker": worker}
         chosen: dict[str, Any] = {name: v for name, v in given.items() if v is not None}
@@ -69,12 +73,20 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors()[0]
             name = "RESNAS_" + "_".join(str(part) for part in first["loc"]).upper()
-            raise StartRefused(name, first["msg"], "Correct or unset it") from error
+            raise InvalidSetting(name, first["msg"], "Correct or unset it") from error
 
     @property
     def on_sqlite(self) -> bool:
         """Whether the database is a file, which one process writes."""
-        return self.database_url.startswith("sqlite")
+        return not self.database_url or self.database_url.startswith("sqlite")
+
+    @property
+    def database(self) -> str | URL:
+        """Where the database is, whatever characters the data directory's name has."""
+        from sqlalchemy import URL  # here: the command line's client commands need none of it
+
+        own = URL.create("sqlite", database=str(self.data_dir / "resnas.sqlite3"))
+        return self.database_url or own
 
     @property
     def on_loopback(self) -> bool:
@@ -107,6 +119,7 @@ class Settings(BaseSettings):
         """
         try:
             self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            tighten(self.data_dir, 0o700)
             for name in ("artifacts", "logs", "work"):
                 (self.data_dir / name).mkdir(exist_ok=True)
             with tempfile.TemporaryFile(dir=self.data_dir) as probe:
@@ -117,3 +130,17 @@ class Settings(BaseSettings):
                 f"it cannot be written: {error.strerror}",
                 "Pass --data-dir or set RESNAS_DATA_DIR to a folder of yours",
             ) from error
+
+
+def tighten(path: Path, mode: int) -> None:
+    """Take others' rights from what is the owner's alone, and say so; only its owner can.
+
+    Raises:
+        OSError: it is not there.
+    """
+    found = path.stat().st_mode & 0o777
+    if found & ~mode:
+        with contextlib.suppress(PermissionError):
+            path.chmod(mode)
+        now = path.stat().st_mode & 0o777
+        _log.warning("%s was open to others (mode %o), now its mode is %o", path, found, now)

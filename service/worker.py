@@ -9,17 +9,15 @@ import socket
 import threading
 from collections.abc import Callable
 
-from sqlalchemy.exc import DBAPIError
-
 from service.jobs import Event, moves
-from service.runs import ExportRun, JobRun, Run
+from service.runs import LEASE, ExportRun, JobRun, Run
 from service.settings import Settings
 from service.store.repository import Repository
 
-LEASE = 30.0
-"""Seconds that a claim holds without a heartbeat."""
 BEAT = 2.0
 """Seconds between two heartbeats; a wish to cancel is seen as late as that."""
+CONNECTIONS = 4
+"""To the database: a thread for jobs, one for exports, the heart, and one to spare."""
 POLL = 0.5
 """Seconds between two looks at an empty queue."""
 
@@ -28,6 +26,9 @@ _log = logging.getLogger("resnas.worker")
 
 class Worker:
     """One job and one export at a time.
+
+    Its repository should be its own: where it shares connections with a busy server, its
+    heartbeats come late.
 
     Blocking: `run(stop)` in a thread or a program of its own. In the server: `start()`, `stop()`.
     """
@@ -59,8 +60,11 @@ class Worker:
             threading.Thread(target=self._work_off, args=(take, stop), name=name)
             for name, take in (("jobs", self._job), ("exports", self._export))
         ]
-        heart = threading.Thread(target=self._keep_leases, args=(over,), name="heart")
-        for thread in (*queues, heart):
+        keepers = [
+            threading.Thread(target=keep, args=(over,), name=name)
+            for name, keep in (("heart", self._keep_leases), ("guard", self._end_the_unheard))
+        ]
+        for thread in (*queues, *keepers):
             thread.start()
         stop.wait()
         for run in self.running():
@@ -68,7 +72,8 @@ class Worker:
         for thread in queues:
             thread.join()
         over.set()
-        heart.join()
+        for thread in keepers:
+            thread.join()
 
     def running(self) -> list[Run]:
         """What this worker is at."""
@@ -83,11 +88,9 @@ class Worker:
                     stop.wait(POLL)
                 else:
                     self._see_through(run, stop)
-            except (DBAPIError, OSError):
+            except Exception:  # noqa: BLE001 - whatever befell one of them, the others go on
                 _log.exception("the work goes on in a moment")
                 stop.wait(BEAT)
-            except Exception:  # noqa: BLE001 - a fault in one job must not keep others from running
-                _log.exception("a job or export was given up; its lease runs out")
 
     def _see_through(self, run: Run, stop: threading.Event) -> None:
         with self._runs_lock:
@@ -112,10 +115,24 @@ class Worker:
         """Renew our own, and take away those that nobody renews any more."""
         while not over.wait(BEAT):
             for run in self.running():
-                run.beat(LEASE)
-            try:
-                for queue in (self.repository.jobs, self.repository.exports):
-                    for lost in queue.expire(moves(Event.RELEASE), moves(Event.FAIL)):
-                        _log.warning("the lease of %s ran out", lost)
-            except DBAPIError as error:
-                _log.warning("leases could not be looked at: %s", error)
+                _undisturbed(run.beat)
+            _undisturbed(self._take_away)
+
+    def _take_away(self) -> None:
+        for queue in (self.repository.jobs, self.repository.exports):
+            for lost in queue.expire(moves(Event.RELEASE), moves(Event.FAIL)):
+                _log.warning("the lease of %s ran out", lost)
+
+    def _end_the_unheard(self, over: threading.Event) -> None:
+        """Kill what has lost its lease by now, in a thread that never waits for the database."""
+        while not over.wait(BEAT):
+            for run in self.running():
+                _undisturbed(run.end_if_unheard)
+
+
+def _undisturbed(step: Callable[[], None]) -> None:
+    """Do `step`; a failure is logged, and its thread lives on to do the next one."""
+    try:
+        step()
+    except Exception as error:  # noqa: BLE001 - the leases of all runs hang on this thread
+        _log.warning("leases could not be looked at: %s", error)

@@ -1,7 +1,14 @@
-"""What holds for all tests: one thread each, so that tests and trials share a machine fairly."""
+"""What holds for all tests."""
 
 from __future__ import annotations
 
 import os
+import signal
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported, and for all processes
+# One thread each, so that tests and trials share a machine fairly: before torch is imported, and
+# for every process that a test starts.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell that starts the tests in the background lets them, and all they start, ignore Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -13,7 +13,7 @@ from resnas.errors import (
     UnknownName,
 )
 from service.client_errors import NotAllowed, Refused, ServerUnreachable
-from service.errors import NotFound
+from service.errors import InvalidSetting, NotFound
 
 
 class Exit(IntEnum):
@@ -33,6 +33,7 @@ _CODES: tuple[tuple[type[ResnasError], Exit], ...] = (
     (NotAllowed, Exit.NOT_ALLOWED),
     (NotFound, Exit.NOT_FOUND),
     (Refused, Exit.USAGE),
+    (InvalidSetting, Exit.USAGE),
     (UnknownName, Exit.USAGE),
     (InvalidSpec, Exit.USAGE),
     (InvalidResizer, Exit.USAGE),

@@ -212,8 +212,8 @@ def _architecture_id(client: Client, text: str) -> str:
 
 
 def _follow(client: Client, started: Job, as_json: bool) -> None:
-    say(f"Watching job {started.id}, which is {started.state}.")
     try:
+        say(f"Watching job {started.id}, which is {started.state}.")
         job = follow(client, started)
     except KeyboardInterrupt:
         say(

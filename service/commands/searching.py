@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resnas.errors import InvalidSpec
+from resnas.errors import InvalidSpec, ResnasError
 from resnas.storage import ArtifactStore
 from service.commands.exits import Exit
 from service.commands.options import (
@@ -39,6 +40,11 @@ from service.settings import Settings
 if TYPE_CHECKING:
     from resnas.estimating import Estimate
     from resnas.searching import SearchResult
+
+
+class NotSaved(ResnasError):
+    """The search ended well, but its result could not be written."""
+
 
 _INPUT = re.compile(r"(\d+)x(\d+)x(\d+)")
 
@@ -75,17 +81,23 @@ def search(
         parallel=parallel,
         seed=seed,
     )
-    with SearchProgress(spec.trials) as progress:
+    settings = Settings.load()
+    with SearchProgress(spec.trials) as progress, _trained_in(output) as artifacts:
         listener = Listener(progress, spec.budget_gmacs)
-        with TemporaryDirectory(prefix="resnas-") as kept, _interruptible(listener):
+        with _interruptible(listener):
             result = run_search(
                 spec,
                 executor=executor,
                 observer=listener,
-                datasets_dir=Settings.load().datasets_dir,
-                artifacts=ArtifactStore(Path(kept)),
+                datasets_dir=settings.datasets_dir,
+                artifacts=artifacts,
             )
+        try:
             result.save(output)
+        except OSError as error:
+            raise NotSaved(
+                f"{output}", f"it cannot be written: {error.strerror}", "Make room there"
+            ) from error
     _show_result(result, as_json)
     say(f"Saved in {output}: all trials, and the weights of those on the front.")
     if listener.stopping:
@@ -116,6 +128,36 @@ def estimate(
         show_json(found)
     else:
         _show_estimate(found)
+
+
+@contextmanager
+def _trained_in(output: Path) -> Iterator[ArtifactStore]:
+    """Where weights are kept while the search runs: where they are to stay, which is tried first.
+
+    Raises:
+        InvalidSpec: `output` cannot be written.
+    """
+    made = not output.exists()
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        folder = Path(mkdtemp(prefix=".trained-", dir=output))
+    except OSError as error:
+        raise InvalidSpec(
+            "--output", f"{output} cannot be written: {error.strerror}", "Choose another folder"
+        ) from error
+    keep = False
+    try:
+        yield ArtifactStore(folder)
+    except NotSaved:
+        keep = True
+        say(f"The weights of all trials are in {folder}.")
+        raise
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+        if made:
+            with suppress(OSError):  # something is in it, as it should be
+                output.rmdir()
 
 
 @contextmanager

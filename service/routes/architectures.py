@@ -22,10 +22,14 @@ def show(architecture_id: str, repository: RepositoryDep) -> ArchitectureAnswer:
 
 @router.post("/architectures/{architecture_id}/exports", status_code=status.HTTP_202_ACCEPTED)
 def ask_export(
-    architecture_id: str, body: ExportRequest, response: Response, repository: RepositoryDep
+    architecture_id: str,
+    body: ExportRequest,
+    response: Response,
+    repository: RepositoryDep,
+    settings: SettingsDep,
 ) -> ExportAnswer:
     """Have a network written as a file; the same question gets the same export."""
-    export = jobs.ask_export(repository, architecture_id, body.format)
+    export = jobs.ask_export(repository, settings.artifacts, architecture_id, body.format)
     response.headers["Location"] = f"/v1/exports/{export.id}"
     return ExportAnswer.of(export)
 

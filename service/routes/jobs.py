@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response, status
+from starlette.convertors import Convertor, register_url_convertor
 
 from resnas.spec import JobSpec
 from service import fronts, jobs
@@ -18,9 +19,24 @@ from service.deps import (
     page_size,
 )
 from service.schemas import FrontAnswer, FrontQuery, JobAnswer, Page, TrialAnswer
-from service.store.ids import is_id
 from service.store.values import State
 
+
+class _Plain(Convertor[str]):
+    """A part of a path without a colon: `x:cancel` is no job, but something done to one."""
+
+    regex = "[^/:]+"
+
+    def convert(self, value: str) -> str:
+        """The part as it is."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """The part as it is."""
+        return value
+
+
+register_url_convertor("plain", _Plain())
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 
@@ -43,9 +59,7 @@ def list_jobs(
 ) -> Page[JobAnswer]:
     """All jobs, newest first."""
     listing = f"jobs:{state or ''}"
-    before = str(decode_cursor(listing, cursor)) if cursor else None
-    if before is not None and not is_id(before):
-        before = ""  # nothing is older than that
+    before = decode_cursor(listing, cursor, str) if cursor else None
     size = page_size(limit)
     found = repository.jobs.page(size + 1, state, before)
     shown = found[:size]
@@ -56,28 +70,28 @@ def list_jobs(
     )
 
 
-@router.get("/{job_id}")
+@router.get("/{job_id:plain}")
 def show(job_id: str, repository: RepositoryDep) -> JobAnswer:
     """One job."""
     job = jobs.get(repository, job_id)
     return JobAnswer.of(job, fronts.best_of_jobs(repository, [job]).get(job.id))
 
 
-@router.post("/{job_id}:cancel")
+@router.post("/{job_id:plain}:cancel")
 def cancel(job_id: str, repository: RepositoryDep) -> JobAnswer:
     """Ask for the end of a job: a queued one ends at once, a running one within seconds."""
     job = jobs.cancel(repository, job_id)
     return JobAnswer.of(job, fronts.best_of_jobs(repository, [job]).get(job.id))
 
 
-@router.get("/{job_id}/trials")
+@router.get("/{job_id:plain}/trials")
 def list_trials(
     job_id: str, repository: RepositoryDep, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[TrialAnswer]:
     """The trials of a job by number, those that are running included."""
     job = jobs.get(repository, job_id)
     listing = f"trials:{job.id}"
-    after = int(decode_cursor(listing, cursor)) if cursor else -1
+    after = decode_cursor(listing, cursor, int) if cursor else -1
     size = page_size(limit)
     found = repository.trials.page(job.id, size + 1, after)
     shown = found[:size]
@@ -87,7 +101,7 @@ def list_trials(
     )
 
 
-@router.get("/{job_id}/front")
+@router.get("/{job_id:plain}/front")
 def show_front(
     job_id: str, query: Annotated[FrontQuery, Query()], repository: RepositoryDep
 ) -> FrontAnswer:

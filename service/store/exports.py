@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -22,19 +23,29 @@ class Exports:
 
     database: Database
 
-    def add(self, architecture_id: str, format: str) -> Export:
-        """A queued export; the one there is already, where it has not failed."""
+    def add(
+        self, architecture_id: str, format: str, is_kept: Callable[[str], bool] = lambda _: True
+    ) -> Export:
+        """A queued export; the one there is already, where it has not failed or lost its file.
+
+        Args:
+            architecture_id: of an architecture that is stored.
+            format: name of an exporter.
+            is_kept: whether the artifact of that digest is still there.
+        """
         with self.database.write() as session:
             # Locked, so that two who ask at once get the same export.
             owner = ArchitectureRow.id == architecture_id
             session.execute(select(ArchitectureRow.id).where(owner).with_for_update())
-            row = session.scalar(
+            found = session.scalars(
                 select(ExportRow).where(
                     ExportRow.architecture_id == architecture_id,
                     ExportRow.format == format,
                     ExportRow.state != State.FAILED,
                 )
             )
+            usable = (row for row in found if row.sha256 is None or is_kept(row.sha256))
+            row = next(usable, None)
             if row is None:
                 row = ExportRow(id=new_id(), architecture_id=architecture_id, format=format)
                 session.add(row)

@@ -127,7 +127,7 @@ def _cancel(session: Session, row: JobRow, cancel: Moves, release: Moves) -> Non
         row.state = new
         return
     row.state = release.get(new, new)
-    row.owner = row.lease_until = None
+    row.owner = row.lease_until = row.error = None
     row.finished_at = row.finished_at or now
     _settle_trials(session, row.id, State(row.state))
 
@@ -146,12 +146,17 @@ def _settle_trials(session: Session, job_id: str, state: State) -> None:
         )
 
 
+def _document(found: object) -> Json:
+    """An object of JSON, empty where something else is stored: one bad row must not hide others."""
+    return found if isinstance(found, dict) else {}
+
+
 def _job(row: JobRow) -> Job:
     return Job(
         id=row.id,
         state=State(row.state),
-        spec=JobSpec.model_validate(row.spec),
-        estimate=row.estimate,
+        spec=_document(row.spec),
+        estimate=_document(row.estimate),
         trials_done=row.trials_done,
         trials_total=row.trials_total,
         attempt=row.attempt,

@@ -24,7 +24,9 @@ Row = TypeVar("Row", JobRow, ExportRow)
 Moves = Mapping[State, State]
 """For one event: from which state to which."""
 
-MAX_CRASHES = 3
+PAUSES = (2.0, 10.0)
+"""Seconds between a crash and the next attempt, after the first crash, the second, ..."""
+MAX_CRASHES = len(PAUSES) + 1
 ENDED = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
 
 
@@ -35,7 +37,7 @@ def claim(
     ((waiting, running),) = moves.items()
     oldest = (
         select(model.id)
-        .where(model.state == waiting)
+        .where(model.state == waiting, model.not_before <= now_ms())
         .order_by(model.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -89,7 +91,7 @@ def renew(session: Session, model: type[Row], lease: Lease, seconds: float) -> S
         LeaseLost: as `fenced`.
     """
     row = fenced(session, model, lease)
-    row.lease_until = session.scalar(select(now_ms() + literal(round(seconds * 1000))))
+    row.lease_until = _in(session, seconds)
     return State(row.state)
 
 
@@ -105,11 +107,13 @@ def move(session: Session, row: Row, moves: Moves, error: Failure | None) -> Sta
 
 
 def crash(session: Session, row: Row, release: Moves, fail: Moves, error: Failure) -> State:
-    """An attempt ended without an answer: wait for the next one, or fail if it was the last."""
+    """An attempt ended without an answer: pause before the next, or fail if it was the last."""
     row.crashes += 1
     last = row.crashes >= MAX_CRASHES
     if last:
         error = error.model_copy(update={"found": f"{error.found}, {row.crashes} times"})
+    else:
+        row.not_before = _in(session, PAUSES[row.crashes - 1])
     return move(session, row, fail if last else release, error)
 
 
@@ -123,6 +127,11 @@ def expire(
         .with_for_update(skip_locked=True)
     )
     return [(row.id, crash(session, row, release, fail, _silence(row))) for row in overdue]
+
+
+def _in(session: Session, seconds: float) -> int:
+    """The database's time, so many seconds from now."""
+    return session.execute(select(now_ms() + literal(round(seconds * 1000)))).scalar_one()
 
 
 def _silence(row: JobRow | ExportRow) -> Failure:

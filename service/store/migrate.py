@@ -11,7 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import URL, Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from service.errors import StartRefused
@@ -21,7 +21,7 @@ VERSION_TABLE = "resnas_version"  # others (Optuna, MLflow) write their own into
 _LOCK = 0x7265736E6173  # "resnas": whoever migrates holds it
 
 
-def migrate(url: str) -> None:
+def migrate(url: str | URL) -> None:
     """Upgrade the database at `url` in one transaction, alone.
 
     Raises:
@@ -33,6 +33,8 @@ def migrate(url: str) -> None:
     try:
         with _alone(engine), writing(engine).begin() as connection:
             if connection.dialect.name == "postgresql":
+                connection.execute(text("SET LOCAL lock_timeout = 0"))  # it takes what it takes
+                connection.execute(text("SET LOCAL statement_timeout = 0"))
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
             _upgrade(connection)
     except DBAPIError as error:

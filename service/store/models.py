@@ -45,7 +45,8 @@ class Leased:
     """What a worker claims: a state, and who may write about it until when.
 
     `attempt` counts every claim and is the fence: writes of an older attempt change nothing.
-    `crashes` counts the claims that ended without an answer; three are the end.
+    `crashes` counts the claims that ended without an answer; three are the end, and before each
+    new one there is a pause: nobody claims the row before `not_before`.
     """
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -54,6 +55,7 @@ class Leased:
     lease_until: Mapped[int | None] = mapped_column(BigInteger)
     attempt: Mapped[int] = mapped_column(Integer, default=0)
     crashes: Mapped[int] = mapped_column(Integer, default=0)
+    not_before: Mapped[int] = mapped_column(BigInteger, default=0)
     error: Mapped[Json | None]
     created_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
     started_at: Mapped[int | None] = mapped_column(BigInteger)

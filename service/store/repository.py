@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from sqlalchemy import text
+from sqlalchemy import URL, text
 
 from service.store.exports import Exports
 from service.store.jobs import Jobs
@@ -24,14 +24,23 @@ class Repository:
     exports: Exports
 
     @classmethod
-    def open(cls, url: str) -> Self:
+    def open(cls, url: str | URL) -> Self:
         """Connect, and bring the schema up to date.
 
         Raises:
             StartRefused: no database can be reached there, or it is from a newer version.
         """
         migrate(url)
-        database = Database(url)
+        return cls.connect(url)
+
+    @classmethod
+    def connect(cls, url: str | URL, connections: int = 15) -> Self:
+        """Connect to a database whose schema is up to date, with at most so many connections.
+
+        Raises:
+            StartRefused: that is not the URL of a database.
+        """
+        database = Database(url, connections)
         return cls(database, Jobs(database), Trials(database), Exports(database))
 
     def ping(self) -> None:

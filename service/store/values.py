@@ -7,6 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from pydantic import ValidationError
+
+from resnas.errors import InvalidSpec
 from resnas.results import Architecture, TrialResult, TrialState
 from resnas.spec import JobSpec
 from service.errors import Failure
@@ -40,11 +43,15 @@ class Lease:
 
 @dataclass(frozen=True)
 class Job:
-    """One accepted spec and how far it is."""
+    """One accepted job and how far it is.
+
+    Attributes:
+        spec: a JobSpec as it was accepted; `asked` reads it.
+    """
 
     id: str
     state: State
-    spec: JobSpec
+    spec: Json
     estimate: Json
     trials_done: int
     trials_total: int
@@ -54,6 +61,32 @@ class Job:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+
+    @property
+    def budget_gmacs(self) -> float:
+        """The cost asked for, in GMACs of one sample; 0 where the stored spec has none."""
+        found = self.spec.get("budget_gmacs")
+        return float(found) if isinstance(found, int | float) else 0.0
+
+    def asked(self) -> JobSpec:
+        """What was asked for.
+
+        A job can be listed whatever another version wrote there; it can only be run if this
+        version understands it.
+
+        Raises:
+            InvalidSpec: this version does not.
+        """
+        try:
+            return JobSpec.model_validate(self.spec)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"]) or "all of it"
+            raise InvalidSpec(
+                f"stored spec of job {self.id}",
+                f"{field}: {first['msg']}",
+                "Submit the job again; another version of resnas, or somebody by hand, wrote it",
+            ) from error
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import tempfile
 import time
@@ -18,8 +17,10 @@ BODY = {"backbone": "vgg_small", "dataset": "digits", "budget_gmacs": 0.005}
 
 def main() -> None:
     """Print the median and the slowest of the answers of a real server."""
-    os.environ["RESNAS_WORKER"] = "false"  # jobs only queue up
-    with tempfile.TemporaryDirectory() as folder, local_server(Path(folder)) as server:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        local_server(Path(folder), worker=False) as server,  # jobs only queue up
+    ):
         token = (server.data_dir / "token").read_text().strip()
         headers = {"Authorization": f"Bearer {token}"}
         with httpx.Client(base_url=server.url, headers=headers, timeout=60) as client:

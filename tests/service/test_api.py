@@ -4,8 +4,10 @@ import json
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy.exc import DataError
 
 from service.app import create_app
+from service.deps import encode_cursor
 from service.jobs import Event, moves
 from service.store.values import State
 from tests.service.conftest import ESTIMATE, SPEC, result
@@ -154,6 +156,7 @@ def test_a_body_that_is_no_object_is_refused(client, content):
         ("GET", "/v1/exports/no-id/content", 404),
         ("DELETE", "/v1/jobs", 405),
         ("GET", "/v1/estimates", 405),
+        ("GET", "/v1/jobs/no-id:cancel", 405),
         ("GET", "/v1/jobs?limit=0", 422),
         ("GET", "/v1/jobs?state=done", 422),
         ("GET", "/v1/jobs?cursor=abc", 400),
@@ -164,6 +167,37 @@ def test_every_refusal_is_a_problem(client, method, path, status):
     response = client.request(method, path)
     refused(response, status)
     assert status != 405 or "allow" in response.headers
+
+
+def test_a_method_that_a_path_lacks_is_answered_with_all_it_has(client):
+    allowed = {
+        path: client.delete(path).headers["allow"]
+        for path in ("/v1/jobs", "/v1/jobs/x", "/v1/jobs/x:cancel")
+    }
+    assert allowed == {"/v1/jobs": "GET, POST", "/v1/jobs/x": "GET", "/v1/jobs/x:cancel": "POST"}
+
+
+@pytest.mark.parametrize("last", [2**63, -1, 0.5, "1", True, None, [1], {}])
+def test_a_cursor_that_somebody_made_up_is_refused(client, front, last):
+    cursor = encode_cursor(f"trials:{front.id}", last)
+    refused(client.get(f"/v1/jobs/{front.id}/trials", params={"cursor": cursor}), 400)
+    cursor = encode_cursor("jobs:", last)
+    refused(client.get("/v1/jobs", params={"cursor": cursor}), 400)
+
+
+def test_a_body_that_is_too_long_is_refused_whether_or_not_it_says_so(client, repository):
+    content = json.dumps(BODY | {"backbone": "x" * 2**20}).encode()
+    for sent in (content, iter([content[: 2**19], content[2**19 :]])):
+        refused(client.post("/v1/jobs", content=sent), 413)
+    assert repository.jobs.page(1) == []
+
+
+def test_what_a_database_refuses_is_no_reason_to_try_again(client, repository, front, monkeypatch):
+    def refuse(self, *args):
+        raise DataError("SELECT", {}, Exception("integer out of range"))
+
+    monkeypatch.setattr(type(repository.jobs), "get", refuse)
+    refused(client.get(f"/v1/jobs/{front.id}"), 500)
 
 
 def test_a_fault_of_the_server_is_a_problem_without_its_innards(client, repository):
@@ -200,6 +234,16 @@ def test_the_token_stays_the_same_and_is_its_owners_alone(settings):
     create_app(settings)
     assert settings.token_path.read_text() == token
     assert [path.name for path in settings.data_dir.glob("*token*")] == ["token"]
+
+
+def test_a_token_that_others_can_read_is_made_its_owners_alone(settings, caplog):
+    create_app(settings)
+    settings.token_path.chmod(0o644)
+    settings.data_dir.chmod(0o755)
+    create_app(settings)
+    assert settings.token_path.stat().st_mode & 0o777 == 0o600
+    assert settings.data_dir.stat().st_mode & 0o777 == 0o700
+    assert "was open to others (mode 644)" in caplog.text
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8642", "127.0.0.1.evil.example"])
@@ -300,6 +344,22 @@ def test_catalogues_name_their_entries_and_say_what_they_are(client, what):
     items = client.get(f"/v1/{what}").json()["items"]
     assert items
     assert all(item["name"] and item["about"] for item in items)
+
+
+def test_an_export_whose_file_is_gone_is_written_again(client, repository, settings, front):
+    (architecture_id, *_) = (t.architecture_id for t in repository.trials.page(front.id, 1))
+    path = f"/v1/architectures/{architecture_id}/exports"
+    first = client.post(path, json={"format": "onnx"}).json()
+    _, lease = repository.exports.claim("one", 60, moves(Event.CLAIM))
+    digest = settings.artifacts.put(b"a network")
+    repository.exports.deliver(
+        lease, moves(Event.SUCCEED), file_name="a.onnx", size=9, sha256=digest, manifest={}
+    )
+    assert client.post(path, json={"format": "onnx"}).json()["id"] == first["id"]
+    settings.artifacts.path(digest).unlink()
+    again = client.post(path, json={"format": "onnx"}).json()
+    assert (again["state"], again["id"] != first["id"]) == ("queued", True)
+    assert client.post(path, json={"format": "onnx"}).json() == again
 
 
 def test_an_estimate_costs_no_job(client, repository):

@@ -63,12 +63,32 @@ def test_a_migration_that_breaks_off_leaves_nothing(database_url):
 
 @pytest.mark.parametrize(
     "url",
-    ["nonsense", "mysql://localhost/x", "sqlite://", "sqlite:////proc/none/x.db"],
+    [
+        "nonsense",
+        "mysql://localhost/x",
+        "nothing+known://localhost/x",
+        "sqlite+unknown:////x.db",
+        "postgresql://localhost:many/x",
+        "sqlite://",
+        "sqlite:////proc/none/x.db",
+    ],
 )
 def test_an_unusable_database_is_refused_with_the_next_step(url):
     with pytest.raises(StartRefused) as refusal:
         migrate(url)
     assert "RESNAS_DATABASE_URL" in str(refusal.value)
+
+
+def test_postgresql_is_not_waited_for_without_end(postgres):
+    database = Database(f"{postgres.get_uri()}&options=-csearch_path%3Dpublic&connect_timeout=3")
+    with database.read() as session:
+        found = {
+            name: session.scalar(text(f"SHOW {name}"))
+            for name in ("statement_timeout", "lock_timeout", "search_path")
+        }
+    assert found == {"statement_timeout": "20s", "lock_timeout": "10s", "search_path": "public"}
+    assert database.engine.url.query["connect_timeout"] == "3"
+    database.close()
 
 
 def test_sqlite_waits_for_its_lock_and_keeps_foreign_keys(tmp_path):

@@ -1,20 +1,21 @@
 """How the programs start, refuse to start, and end."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
-import sys
 
 import httpx
 import pytest
 
+from service import interpreter
 from service.errors import StartRefused
+from service.local_server import local_server
 from service.lock import sole_owner
 from service.serving import run_worker, serve
 from service.settings import Settings
-
-SERVE = "import sys; from service.settings import Settings; from service.serving import serve; "
+from service.store.repository import Repository
 
 
 def test_a_busy_port_is_refused_with_the_next_one(settings):
@@ -38,17 +39,38 @@ def test_an_unwritable_data_directory_is_refused_and_nothing_written(tmp_path):
 @pytest.mark.parametrize("program", [serve, run_worker])
 def test_a_second_process_on_the_same_data_is_refused_naming_the_first(settings, program):
     with (
-        sole_owner(settings.data_dir),
+        sole_owner(settings.data_dir / "lock", "data directory"),
         pytest.raises(StartRefused, match=f"the process {os.getpid()} uses it"),
     ):
         program(settings)
+
+
+@pytest.mark.parametrize("program", [serve, run_worker])
+def test_two_data_directories_do_not_share_a_database_that_is_a_file(
+    settings, program, tmp_path, monkeypatch
+):
+    (tmp_path / "link").symlink_to(settings.data_dir)
+    monkeypatch.setenv("RESNAS_DATABASE_URL", f"sqlite:///{tmp_path}/link/resnas.sqlite3")
+    other = Settings.load(data_dir=tmp_path / "other", port=0)
+    with (
+        sole_owner(settings.data_dir / "resnas.sqlite3.lock", "database"),
+        pytest.raises(StartRefused, match=f"database .*: the process {os.getpid()} uses it"),
+    ):
+        program(other)
+
+
+def test_any_name_of_a_data_directory_can_hold_the_database(tmp_path):
+    settings = Settings(data_dir=tmp_path / "what? 100%#")
+    settings.prepare()
+    Repository.open(settings.database).close()
+    assert (settings.data_dir / "resnas.sqlite3").exists()
 
 
 def test_settings_follow_the_data_directory_and_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("RESNAS_DATA_DIR", str(tmp_path / "a"))
     monkeypatch.setenv("RESNAS_DATABASE_URL", "")
     settings = Settings.load()
-    assert settings.database_url == f"sqlite:///{tmp_path}/a/resnas.sqlite3"
+    assert settings.database.database == f"{tmp_path}/a/resnas.sqlite3"
     assert settings.datasets_dir == tmp_path / "a" / "datasets"
     other = Settings.load(data_dir=tmp_path / "b")
     assert other.datasets_dir == tmp_path / "b" / "datasets"
@@ -64,17 +86,19 @@ def test_a_setting_that_cannot_be_used_is_named(monkeypatch):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_a_server_says_where_it_listens_and_ends_on_a_signal(tmp_path, number, code):
+    words = ("serve", "--port", "0", "--data-dir", str(tmp_path / "data"), "--json")
     server = subprocess.Popen(
-        [sys.executable, "-c", SERVE + "sys.exit(serve(Settings.load(port=0)))"],
-        env=os.environ | {"RESNAS_DATA_DIR": str(tmp_path / "data"), "RESNAS_EXECUTOR": "inline"},
+        interpreter.command("service.cli", *words),
+        env=interpreter.environment() | {"RESNAS_EXECUTOR": "inline"},
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     with server:
-        line = server.stderr.readline()
-        url = line.split()[3]
+        said = json.loads(server.stdout.readline())
+        assert said == {"url": server.stderr.readline().split()[3], "data_dir": said["data_dir"]}
         transport = httpx.HTTPTransport(retries=3)
-        with httpx.Client(base_url=url, transport=transport, timeout=30) as client:
+        with httpx.Client(base_url=said["url"], transport=transport, timeout=30) as client:
             assert client.get("/readyz").json() == {"status": "ok"}
             assert client.get("/v1/jobs").status_code == 401
             token = (tmp_path / "data" / "token").read_text().strip()
@@ -82,3 +106,40 @@ def test_a_server_says_where_it_listens_and_ends_on_a_signal(tmp_path, number, c
             assert client.get("/v1/jobs", headers=headers).json()["items"] == []
         server.send_signal(number)
         assert server.wait() == code
+        assert server.stdout.read() == ""
+
+
+def test_a_worker_says_whose_jobs_it_runs_without_the_password(settings, postgres, monkeypatch):
+    announced = []
+
+    def announce(database):
+        announced.append(database)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    address = postgres.get_uri().replace("postgres:@", "postgres:secret@")
+    monkeypatch.setenv("RESNAS_DATABASE_URL", address)
+    assert run_worker(Settings.load(data_dir=settings.data_dir), announce) == 0
+    assert announced == ["postgresql://postgres:***@/postgres"]
+
+
+def test_a_module_of_its_name_in_the_current_folder_is_not_taken_for_the_program(tmp_path):
+    (tmp_path / "service").mkdir()
+    (tmp_path / "service" / "__init__.py").write_text("raise SystemExit('the wrong one')")
+    done = subprocess.run(
+        interpreter.command("service.cli", "--help"),
+        env=interpreter.environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_local_server_ignores_the_settings_of_its_user(tmp_path, monkeypatch):
+    monkeypatch.setenv("RESNAS_DATABASE_URL", "nonsense")
+    monkeypatch.setenv("RESNAS_HOST", "none.invalid")
+    with local_server(tmp_path / "data", worker=False) as server, server.client() as client:
+        assert client.ready()
+        assert list(client.jobs()) == []
+    assert (tmp_path / "data" / "resnas.sqlite3").exists()

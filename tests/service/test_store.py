@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from resnas.results import EpochMetrics, Phase, TrialState
 from service.errors import Failure, LeaseLost
 from service.jobs import Event, cancel, moves
+from service.store import leases
 from service.store.ids import is_id, new_id
 from service.store.leases import MAX_CRASHES
 from service.store.values import State
@@ -17,6 +18,12 @@ from tests.service.conftest import ESTIMATE, SPEC, result
 
 CLAIM, RELEASE, FAIL = moves(Event.CLAIM), moves(Event.RELEASE), moves(Event.FAIL)
 DEATH = Failure(place="driver", found="it was killed by signal 9", next_step="See the log")
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch):
+    """What crashed may be claimed again at once."""
+    monkeypatch.setattr(leases, "PAUSES", (0.0, 0.0))
 
 
 def claim(repository, owner="one", seconds=60.0):
@@ -47,7 +54,7 @@ def test_ids_have_their_form_and_grow():
 
 def test_a_job_comes_back_as_it_was_submitted(repository, job):
     assert repository.jobs.get(job.id) == job
-    assert (job.state, job.spec, job.estimate) == (State.QUEUED, SPEC, ESTIMATE)
+    assert (job.state, job.asked(), job.estimate) == (State.QUEUED, SPEC, ESTIMATE)
     assert job.created_at.utcoffset().total_seconds() == 0
 
 
@@ -175,6 +182,11 @@ def test_a_running_trial_of_a_cancelled_job_is_stopped(repository, job):
 def test_a_job_of_a_dead_worker_is_cancelled_without_any_worker(repository, job):
     claim(repository, seconds=-1)
     assert cancel(repository, job.id).state is State.CANCELLED
+
+
+def test_a_cancelled_job_keeps_no_error_of_an_earlier_attempt(repository, job):
+    repository.jobs.crash(claim(repository), RELEASE, FAIL, DEATH)
+    assert cancel(repository, job.id).error is None
 
 
 def test_pages_follow_each_other_newest_first(repository):

@@ -26,7 +26,7 @@ def finished(server: LocalServer) -> Job:
         dataset="digits",
         budget_gmacs=0.1,
         trials=2,
-        training=TrainingSpec(epochs=2, warmup=0),
+        training=TrainingSpec(epochs=1, batch_size=256, warmup=0),
     )
     with server.client() as client:
         submitted = client.submit(spec)

@@ -18,7 +18,8 @@ from service.answers import FrontPoint, Job
 from service.console import plot, show_front
 from service.local_server import LocalServer
 
-SMALL = ("vgg_small", "digits", "--budget-gmacs", "0.1", "--trials", "2", "--epochs", "2")
+QUICK = ("--budget-gmacs", "0.1", "--trials", "2", "--epochs", "1", "--batch-size", "256")
+SMALL = ("vgg_small", "digits", *QUICK)
 
 
 @dataclass(frozen=True)
@@ -159,8 +160,44 @@ def test_a_search_needs_no_server_and_saves_what_it_found(resnas: Resnas, tmp_pa
     assert len(saved["trials"]) == len(ended.json["trials"]) == 2
     assert ended.json["best_under_budget"]["gmacs"] <= 0.1
     assert list((tmp_path / "found" / "weights").iterdir())
+    assert {path.name for path in (tmp_path / "found").iterdir()} == {"search.json", "weights"}
     assert "2/2 trials" in ended.err
     assert str(tmp_path / "found") in ended.err
+
+
+@pytest.mark.parametrize("words", [("serve",), ("worker",), ("jobs",)])
+def test_a_setting_that_cannot_be_used_is_exit_code_2(
+    resnas: Resnas, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("RESNAS_PORT", "many")
+    ended = resnas(*words)
+    assert (ended.code, ended.out) == (2, "")
+    assert "RESNAS_PORT" in ended.err
+
+
+def test_a_search_whose_folder_cannot_be_written_does_not_begin(
+    resnas: Resnas, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    ended = resnas("search", *SMALL, "-o", str(tmp_path / "file" / "found"))
+    assert (ended.code, ended.out) == (2, "")
+    assert "--output" in ended.err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_search_that_is_refused_leaves_no_folder(resnas: Resnas, tmp_path: Path) -> None:
+    ended = resnas("search", "vgg_smal", *SMALL[1:], "-o", str(tmp_path / "found"))
+    assert ended.code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_into_a_folder_that_cannot_be_written_says_so(
+    connected: Resnas, finished: Job, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    ended = connected("export", finished.id, "-o", str(tmp_path / "file" / "found"))
+    assert (ended.code, ended.out) == (2, "")
+    assert "cannot be written" in ended.err
 
 
 def test_a_job_is_handed_in_and_followed_to_its_end(connected: Resnas) -> None:
