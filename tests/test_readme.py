@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from contextlib import chdir
+from contextlib import chdir, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
@@ -51,9 +51,13 @@ class Block:
     @property
     def commands(self) -> list[list[str]]:
         """Each command as words, without settings before it and comments behind it."""
-        lines = self.script.replace("\\\n", " ").splitlines()
-        words = [shlex.split(line, comments=True) for line in lines]
-        return [command for each in words if (command := without_settings(each))]
+        found, begun = [], ""
+        for line in self.script.replace("\\\n", " ").splitlines():
+            begun += line + "\n"
+            with suppress(ValueError):  # a quotation that goes on in the next line
+                found.append(shlex.split(begun, comments=True))
+                begun = ""
+        return [command for words in found if (command := without_settings(words))]
 
     @property
     def is_setup(self) -> bool:
