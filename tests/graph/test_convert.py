@@ -12,19 +12,18 @@ from torch import nn
 import search_spaces
 from resnas.converting import convert, freeze
 from resnas.errors import UnknownName, UnsizedOperation, UntraceableBackbone
-from resnas.graph.freeze import facts_of
 
 SMALL = ("vgg_small", "resnet_small", "mobilenet_small")
 CIFAR = ("vgg16", "resnet18", "resnet50", "mobilenet_v2")
 PLACES = ("after", "conv", "before")
 
 
-def _build(name: str, size: tuple[int, int, int] = (3, 32, 32)) -> nn.Module:
+def built(name: str, size: tuple[int, int, int] = (3, 32, 32)) -> nn.Module:
     torch.manual_seed(0)
     return search_spaces.build(name, 10, size).eval()
 
 
-def _scatter(space: nn.Module) -> None:
+def scatter(space: nn.Module) -> None:
     """Strides that give odd, unequal sizes."""
     with torch.no_grad():
         for index, group in enumerate(space.groups):
@@ -33,7 +32,7 @@ def _scatter(space: nn.Module) -> None:
 
 @pytest.mark.parametrize("name", [*SMALL, *CIFAR])
 def test_the_strided_resizer_reproduces_the_backbone_bit_for_bit(name):
-    model, x = _build(name), torch.randn(2, 3, 32, 32)
+    model, x = built(name), torch.randn(2, 3, 32, 32)
     space = convert(model, (3, 32, 32), "strided")
     assert torch.equal(space(x), model(x))
     assert space.arch_parameters() == []
@@ -43,7 +42,7 @@ def test_the_strided_resizer_reproduces_the_backbone_bit_for_bit(name):
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("name", [*SMALL, *CIFAR])
 def test_the_search_starts_at_the_human_sizes(name, place):
-    model = _build(name)
+    model = built(name)
     human = convert(model, (3, 32, 32), "strided").sizes()
     space = convert(model, (3, 32, 32), "dynopool", place)
     assert space.sizes() == human
@@ -54,9 +53,9 @@ def test_the_search_starts_at_the_human_sizes(name, place):
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("name", SMALL)
 def test_a_frozen_network_gives_the_outputs_of_its_space(name, place, resizer):
-    space = convert(_build(name), (3, 32, 32), resizer, place).eval()
+    space = convert(built(name), (3, 32, 32), resizer, place).eval()
     if space.arch_parameters():
-        _scatter(space)
+        scatter(space)
     x = torch.randn(2, 3, 32, 32)
     frozen = freeze(space)
     torch.testing.assert_close(frozen(x), space(x), rtol=1e-5, atol=1e-5)
@@ -67,15 +66,15 @@ def test_a_frozen_network_gives_the_outputs_of_its_space(name, place, resizer):
 
 @pytest.mark.parametrize("name", CIFAR)
 def test_frozen_outputs_of_the_large_networks_equal_at_other_sizes(name):
-    space = convert(_build(name), (3, 32, 32)).eval()
-    _scatter(space)
+    space = convert(built(name), (3, 32, 32)).eval()
+    scatter(space)
     x = torch.randn(2, 3, 32, 32)
     torch.testing.assert_close(freeze(space)(x), space(x), rtol=1e-5, atol=1e-5)
 
 
 def test_the_announced_sizes_are_the_sizes_of_the_maps():
-    space = convert(_build("resnet50"), (3, 32, 32)).eval()
-    _scatter(space)
+    space = convert(built("resnet50"), (3, 32, 32)).eval()
+    scatter(space)
     seen = {}
     for node in space.model.graph.nodes:
         if str(node.target).startswith("resizer_"):
@@ -89,7 +88,7 @@ def test_the_announced_sizes_are_the_sizes_of_the_maps():
 
 
 def test_the_shortcut_and_the_main_branch_of_a_residual_block_are_one_group():
-    space = convert(_build("resnet50"), (3, 32, 32))
+    space = convert(built("resnet50"), (3, 32, 32))
     assert [len(group.sites) for group in space.groups] == [2, 2, 2]
     assert len(space.arch_parameters()) == 3
     strides = [m.stride for m in space.model.modules() if hasattr(m, "from_site")]
@@ -97,32 +96,32 @@ def test_the_shortcut_and_the_main_branch_of_a_residual_block_are_one_group():
 
 
 def test_a_strided_convolution_and_its_pool_are_one_site_of_stride_4():
-    space = convert(_build("resnet50", (3, 224, 224)), (3, 224, 224))
+    space = convert(built("resnet50", (3, 224, 224)), (3, 224, 224))
     stem = space.groups[0]
     assert stem.human_size == (56, 56)
     assert stem.stride.tolist() == [4.0, 4.0]
 
 
 def test_the_backbone_itself_is_not_changed():
-    model = _build("resnet_small")
+    model = built("resnet_small")
     before = copy.deepcopy(model.state_dict())
     space = convert(model, (3, 32, 32))
     space.train()(torch.randn(4, 3, 32, 32)).sum().backward()
-    assert str(model) == str(_build("resnet_small"))
+    assert str(model) == str(built("resnet_small"))
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters())
 
 
 def test_only_the_chosen_sites_are_converted():
-    space = convert(_build("vgg_small"), (3, 32, 32), sites=["pool2"])
+    space = convert(built("vgg_small"), (3, 32, 32), sites=["pool2"])
     assert [group.sites for group in space.groups] == [("pool2",)]
     with pytest.raises(UnknownName, match=r"Did you mean 'pool2'\?"):
-        convert(_build("vgg_small"), (3, 32, 32), sites=["pol2"])
+        convert(built("vgg_small"), (3, 32, 32), sites=["pol2"])
 
 
 def test_gradients_reach_every_stride_and_weight():
-    space = convert(_build("resnet_small"), (3, 32, 32)).train()
-    _scatter(space)
+    space = convert(built("resnet_small"), (3, 32, 32)).train()
+    scatter(space)
     loss = F.cross_entropy(space(torch.randn(4, 3, 32, 32)), torch.tensor([0, 1, 2, 3]))
     loss.backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in space.weight_parameters())
@@ -214,7 +213,7 @@ def test_a_backbone_that_cannot_be_traced_is_refused_with_its_line():
 
 def test_an_input_that_the_backbone_does_not_take_is_refused():
     with pytest.raises(UntraceableBackbone, match="1×32×32"):
-        convert(_build("resnet18"), (1, 32, 32))
+        convert(built("resnet18"), (1, 32, 32))
 
 
 class _WindowedEnd(nn.Module):
@@ -238,147 +237,3 @@ def test_a_pool_over_the_whole_map_is_no_site_and_follows_its_size():
         space.groups[0].stride.fill_(3.1)
     assert space.sizes() == {"conv": (10, 10)}
     assert space(torch.zeros(2, 3, 32, 32)).shape == (2, 3)
-
-
-class _Twice(nn.Module):
-    """One pool and one strided convolution, each called twice."""
-
-    def __init__(self):
-        super().__init__()
-        self.pool = nn.MaxPool2d(2)
-        self.conv = nn.Conv2d(3, 3, 3, stride=2, padding=1)
-
-    def forward(self, x):
-        return self.conv(self.pool(self.conv(self.pool(x)))).mean((2, 3))
-
-
-def test_each_call_of_a_module_has_a_resizer_of_its_own():
-    """The first convolution and the pool behind it are one site, as everywhere."""
-    model, x = _Twice().eval(), torch.randn(2, 3, 64, 64)
-    space = convert(model, (3, 64, 64)).eval()
-    assert space.sizes() == {"pool": (32, 32), "conv": (8, 8), "conv_1": (4, 4)}
-    assert [g.name for g in space.groups] == ["pool", "conv", "conv_1"]
-    _scatter(space)
-    torch.testing.assert_close(freeze(space)(x), space(x), rtol=1e-5, atol=1e-5)
-
-
-def test_choosing_one_call_of_a_convolution_chooses_all():
-    space = convert(_Twice(), (3, 64, 64), sites=["conv"])
-    assert [g.name for g in space.groups] == ["conv", "conv_1"]
-    assert space.sizes() == {"conv": (8, 8), "conv_1": (4, 4)}
-
-
-def test_module_paths_that_look_alike_keep_their_own_resizers():
-    stages = nn.ModuleDict({"a": nn.Sequential(nn.MaxPool2d(2)), "a_0": nn.MaxPool2d(2)})
-    space = convert(nn.Sequential(stages["a"], nn.Identity(), stages["a_0"]), (3, 32, 32))
-    assert len(set(space.sizes())) == 2
-    assert freeze(space)(torch.zeros(1, 3, 32, 32)).shape == (1, 3, 8, 8)
-
-
-@pytest.mark.parametrize("side", [16, 24, 32])
-def test_resizers_in_a_row_leave_room_for_a_window_behind_them(side):
-    layers = [nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU(), nn.Conv2d(4, 4, 3, 2, 1), nn.ReLU()]
-    model = nn.Sequential(*layers, nn.Conv2d(4, 4, 3), nn.AdaptiveAvgPool2d(1))
-    space = convert(model, (3, side, side)).eval()
-    with torch.no_grad():
-        for group in space.groups:
-            group.stride.fill_(50.0)
-    assert space(torch.zeros(1, 3, side, side)).shape == (1, 4, 1, 1)
-
-
-class _Dropping(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.pool = nn.MaxPool2d(2)
-
-    def forward(self, x):
-        return F.dropout(self.pool(x), 0.5, training=self.training)
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_dropout_called_as_a_function_follows_the_mode(training):
-    space = convert(_Dropping().train(training), (3, 16, 16))
-    x = torch.rand(2, 3, 16, 16) + 1
-    assert torch.equal(space.eval()(x), F.max_pool2d(x, 2))
-    assert (space.train()(x) == 0).any()
-    assert torch.equal(freeze(space.eval())(x), space(x))
-
-
-class _Functional(nn.Module):
-    """Older style: pools and the end of the map as functions, the window read from the map."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 4, 3, padding=1)
-
-    def forward(self, x):
-        x = F.relu(F.max_pool2d(self.conv(x), 2))
-        x = F.avg_pool2d(x, 2, stride=2)
-        return F.log_softmax(F.avg_pool2d(x, x.size()[2:]).view(x.size(0), -1), dim=1)
-
-
-@pytest.mark.parametrize("place", PLACES)
-def test_pools_called_as_functions_are_sites(place):
-    model, x = _Functional().eval(), torch.randn(2, 3, 32, 32)
-    torch.testing.assert_close(convert(model, (3, 32, 32), "strided").eval()(x), model(x))
-    space = convert(model, (3, 32, 32), place=place).eval()
-    assert set(space.sizes().values()) == {(16, 16), (8, 8)}
-    _scatter(space)
-    assert space(x).shape == (2, 4)
-    torch.testing.assert_close(freeze(space)(x), space(x), rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_a_backbone_keeps_its_precision(dtype):
-    space = convert(_build("resnet_small").to(dtype), (3, 32, 32)).eval()
-    out = space(torch.zeros(1, 3, 32, 32, dtype=dtype))
-    assert out.dtype == dtype
-
-
-def test_an_unknown_place_is_refused():
-    with pytest.raises(UnknownName, match="Did you mean 'before'"):
-        convert(_build("vgg_small"), (3, 32, 32), place="befor")
-
-
-def test_a_space_survives_copying_saving_and_loading(tmp_path):
-    space = convert(_build("resnet_small"), (3, 32, 32)).eval()
-    _scatter(space)
-    x = torch.randn(2, 3, 32, 32)
-    torch.save(space, tmp_path / "space.pt")
-    loaded = torch.load(tmp_path / "space.pt", weights_only=False)
-    for other in (copy.deepcopy(space), loaded):
-        assert torch.equal(other(x), space(x))
-        with torch.no_grad():
-            other.groups[0].stride.fill_(5.0)
-        assert other.sizes() != space.sizes()
-        assert int(other.cost("macs")) < int(space.cost("macs"))
-    fresh = convert(_build("resnet_small"), (3, 32, 32)).eval()
-    fresh.load_state_dict(space.state_dict())
-    assert fresh.architecture() == space.architecture()
-
-
-def test_a_frozen_network_carries_its_facts_wherever_it_goes(tmp_path):
-    space = convert(_build("vgg_small"), (3, 32, 32))
-    frozen = freeze(space)
-    torch.save(frozen, tmp_path / "frozen.pt")
-    loaded = torch.load(tmp_path / "frozen.pt", weights_only=False)
-    for network in (frozen, copy.deepcopy(frozen), loaded):
-        facts = facts_of(network)
-        assert facts is not None
-        assert facts.architecture == space.architecture()
-        assert facts.macs == int(space.cost("macs"))
-    assert facts_of(space.model) is None
-
-
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "googlenet", "densenet121"])
-def test_networks_of_torchvision_convert_and_freeze(name):
-    torchvision = pytest.importorskip("torchvision")
-    torch.manual_seed(0)
-    model = torchvision.models.get_model(name, weights=None, num_classes=5).eval()
-    x = torch.randn(1, 3, 96, 64)
-    space = convert(model, (3, 96, 64)).eval()
-    human = convert(model, (3, 96, 64), "strided")
-    assert torch.equal(human(x), model(x))
-    assert space.sizes() == human.sizes()
-    _scatter(space)
-    torch.testing.assert_close(freeze(space)(x), space(x), rtol=1e-4, atol=1e-4)
