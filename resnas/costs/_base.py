@@ -14,6 +14,7 @@ from torch import nn
 
 from resnas.errors import UnsupportedLayer
 from resnas.polynomial import Dim, Shape
+from resnas.resizers._base import AbstractResizer
 
 Target = nn.Module | Callable[..., Any] | str | torch.Tensor
 """What a node of the graph does: a module, a function, the name of a tensor's method, or a
@@ -82,6 +83,20 @@ def lookup(rules: Mapping[Any, Entry], target: Target) -> Entry | None:
         if parent in rules and getattr(parent, "forward", None) is found.forward:
             return rules[parent]
     return None
+
+
+def add_up(rules: Mapping[Any, Rule], operations: Sequence[Operation], counter: str) -> Dim:
+    """The sum over all operations; every resizer follows the rule of `AbstractResizer`.
+
+    Raises:
+        UnsupportedLayer: an operation has no rule.
+    """
+    count: Dim = 0
+    for operation in operations:
+        resizes = isinstance(operation.target, AbstractResizer)
+        rule = rules[AbstractResizer] if resizes else rule_for(rules, operation, counter)
+        count = rule(operation) + count
+    return count
 
 
 def _qualified(found: Any) -> str:

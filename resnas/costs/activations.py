@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from resnas.costs._base import FREE, AbstractCost, Operation, Rule, rule_for
+from resnas.costs._base import FREE, AbstractCost, Operation, Rule, add_up
 from resnas.polynomial import Dim, product
 from resnas.resizers._base import AbstractResizer
 
@@ -24,7 +24,7 @@ _LAYERS = (
     *(nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.Linear, F.conv2d, F.linear),
     *(torch.matmul, torch.bmm, operator.matmul, "matmul", F.scaled_dot_product_attention),
 )
-_RULES: dict[object, Rule] = {**FREE, **dict.fromkeys(_LAYERS, _elements)}
+_RULES: dict[object, Rule] = {**FREE, **dict.fromkeys((*_LAYERS, AbstractResizer), _elements)}
 
 
 @final
@@ -41,10 +41,4 @@ class Activations(AbstractCost):
 
     def total(self, operations: Sequence[Operation]) -> Dim:
         """Sum over all operations."""
-        count: Dim = 0
-        for operation in operations:
-            if isinstance(operation.target, AbstractResizer):
-                count = _elements(operation) + count
-            else:
-                count = rule_for(_RULES, operation, self.counter)(operation) + count
-        return count
+        return add_up(_RULES, operations, self.counter)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from resnas.costs._base import FREE, AbstractCost, Operation, Rule, rule_for
+from resnas.costs._base import FREE, AbstractCost, Operation, Rule, add_up
 from resnas.polynomial import Dim, Shape, product
 from resnas.resizers._base import AbstractResizer
 
@@ -78,6 +78,7 @@ _RULES: dict[object, Rule] = {
     operator.matmul: _matrix_product,
     "matmul": _matrix_product,
     F.scaled_dot_product_attention: _attention,
+    AbstractResizer: _resizer,
 }
 
 
@@ -96,10 +97,4 @@ class Macs(AbstractCost):
 
     def total(self, operations: Sequence[Operation]) -> Dim:
         """Sum over all operations (eq. 4.7 of the thesis, over the real graph)."""
-        count: Dim = 0
-        for operation in operations:
-            if isinstance(operation.target, AbstractResizer):
-                count = _resizer(operation) + count
-            else:
-                count = rule_for(_RULES, operation, self.counter)(operation) + count
-        return count
+        return add_up(_RULES, operations, self.counter)

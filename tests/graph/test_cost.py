@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from resnas.converting import convert, freeze
 from resnas.costs._fvcore import fvcore_counts
 from resnas.errors import UnknownName, UnsupportedLayer
 from resnas.graph.program import evaluate
+from tests.reference.cost import chain_cost
 
 THESIS = {  # GMACs of the human networks, operators as re-counted, to three decimals
     ("vgg16", 32): 0.313,
@@ -107,6 +109,26 @@ def test_the_gradient_is_the_slope_of_the_cost(place):
                     group.stride[axis] -= change
             slope = (costs[1] - costs[0]) / 0.2
             assert slope == pytest.approx(gradient[axis].item(), rel=0.06)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_value_and_gradient_equal_the_slow_reference(seed):
+    rng = np.random.default_rng(seed)
+    channels, alphas = (3, 5, 4, 6), rng.uniform(1.4, 3.2, (3, 2))
+    layers = [
+        layer
+        for before, after in itertools.pairwise(channels)
+        for layer in (nn.MaxPool2d(2), nn.Conv2d(before, after, 3, padding=1))
+    ]
+    space = convert(nn.Sequential(*layers), (3, 40, 28)).double()
+    with torch.no_grad():
+        for group, alpha in zip(space.groups, alphas, strict=True):
+            group.stride.copy_(torch.from_numpy(alpha))
+    macs, gradient = chain_cost(alphas, channels, 3, (40, 28))
+    cost = space.cost("macs")
+    assert int(cost.detach()) == macs
+    found = torch.autograd.grad(cost, [g.stride for g in space.groups])
+    np.testing.assert_allclose(torch.stack(found).numpy(), gradient, rtol=1e-12)
 
 
 def test_the_value_is_an_exact_integer_far_beyond_float32():
