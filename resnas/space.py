@@ -184,7 +184,15 @@ class SearchSpace(nn.Module):
         The gradient is zero beyond a bound, so a stride that an optimiser has pushed past one
         would never come back.
         """
-        integers(self._program, self.model, lambda leader, size: leader.clip_stride(size))
+        learnable = {id(stride) for stride in self.arch_parameters()}
+
+        def clip(leader: AbstractResizer, size: Size) -> None:
+            if id(leader.stride) in learnable:
+                leader.clip_stride(size)
+
+        integers(
+            self._program, self.model, clip
+        )  # in order: a clipped size is the next one's input
 
     def freeze(self) -> fx.GraphModule:
         """A plain module at the present integer sizes; weights, statistics and mode are copied.

@@ -138,12 +138,13 @@ class AbstractResizer(nn.Module, ABC):
     def clip_stride(self, size: Size) -> None:
         """Bring the stride to where the soft size of a map of `size` is within its bounds.
 
-        Beyond a bound the gradient is zero and the stride would never come back; a thousandth
+        At a bound and beyond it the gradient is zero and the stride would never come back; just
         inside it flows.
         """
         for axis in range(self.stride.numel()):
             least = min(self.smallest[axis], size[axis]) * 1.001
-            low, high = size[axis] / self.largest[axis], size[axis] / least
+            most = self.largest[axis] - 0.1  # rounds to the largest all the same
+            low, high = size[axis] / most, size[axis] / least
             self.stride[axis].clamp_(low, max(low, high))
 
     def check_map(self, x: Tensor) -> Size:

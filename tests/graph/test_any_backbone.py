@@ -157,3 +157,19 @@ def test_networks_of_torchvision_convert_and_freeze(name):
     assert space.sizes() == human.sizes()
     scatter(space)
     torch.testing.assert_close(freeze(space)(x), space(x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("resizer", ["dynopool", "diffstride", "max", "average"])
+def test_clipping_brings_back_strides_whose_gradient_is_gone(resizer):
+    space = convert(built("vgg_small"), (3, 32, 32), resizer)
+    start = [g.stride.clone() for g in space.groups]
+    space.clip_strides()
+    assert all(torch.equal(a, g.stride) for a, g in zip(start, space.groups, strict=True))
+    for extreme in (1e4, 1e-4):
+        with torch.no_grad():
+            for stride in space.arch_parameters():
+                stride.fill_(extreme)
+        space.clip_strides()
+        if space.arch_parameters():
+            slopes = torch.autograd.grad(space.cost("macs"), space.arch_parameters())
+            assert all((slope < 0).all() for slope in slopes)
