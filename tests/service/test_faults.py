@@ -16,7 +16,7 @@ from service.jobs import Event, moves
 from service.local_server import local_server
 from service.store.repository import Repository
 from service.store.values import State
-from tests.service.conftest import ESTIMATE, SPEC, result
+from tests.service.conftest import ESTIMATE, SPEC, result, wait
 
 CLAIM, RELEASE, FAIL = moves(Event.CLAIM), moves(Event.RELEASE), moves(Event.FAIL)
 
@@ -29,21 +29,6 @@ def repository(settings, monkeypatch):
     found = Repository.open(settings.database)
     yield found
     found.close()
-
-
-@pytest.fixture
-def running(settings, repository):
-    found = worker.Worker(settings, repository)
-    found.start()
-    yield found
-    found.stop()
-
-
-def wait(condition):
-    """What `condition` returns once that is true; the suite's timeout is the limit."""
-    while not (found := condition()):
-        time.sleep(0.02)
-    return found
 
 
 def broken_job(repository, spec):

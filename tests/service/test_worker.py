@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import threading
-import time
 
 import onnxruntime
 import pytest
@@ -19,7 +18,7 @@ from service.messages import SearchTask
 from service.store import leases
 from service.store.repository import Repository
 from service.store.values import State
-from tests.service.conftest import ESTIMATE
+from tests.service.conftest import ESTIMATE, wait
 
 SHORT = JobSpec(
     backbone="vgg_small",
@@ -42,25 +41,9 @@ def repository(settings, monkeypatch):
     found.close()
 
 
-@pytest.fixture
-def running(settings, repository):
-    """A worker at work."""
-    found = worker.Worker(settings, repository)
-    found.start()
-    yield found
-    found.stop()
-
-
 def started(worker):
     """The one run of `worker` whose child process is there."""
     return wait(lambda: next((run for run in worker.running() if run.child.pid), None))
-
-
-def wait(condition):
-    """What `condition` returns once that is true; the suite's timeout is the limit."""
-    while not (found := condition()):
-        time.sleep(0.02)
-    return found
 
 
 def ended(repository, job):
