@@ -11,6 +11,7 @@ ResnasError
 │   └── SizeConflict         maps meet whose sizes cannot be made equal
 ├── UnsupportedLayer         a cost has no rule for a layer
 ├── InvalidResizer           a resizer was built or fed with something it cannot handle
+├── InvalidLayer             a replacement of a layer that cannot be built or fed
 ├── ArchitectureMismatch     an architecture does not belong to this search space
 ├── TrainingDiverged         the loss became NaN or infinite
 ├── SearchFailed             no trial of a search completed
@@ -109,6 +110,10 @@ class UnsupportedLayer(GraphError):
 
 class InvalidResizer(ResnasError, ValueError):
     """A resizer was built or fed with something it cannot handle."""
+
+
+class InvalidLayer(ResnasError, ValueError):
+    """A replacement of a layer that cannot be built, or was fed with something it cannot handle."""
 
 
 class ArchitectureMismatch(ResnasError, ValueError):

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from resnas.errors import InvalidResizer
 from resnas.polynomial import Dim
 from resnas.results import Size
 
 Place = Literal["after", "conv", "before"]
+
+Extent = tuple[int, ...]
+"""Pixels by axis: (H, W) of a map, (L,) of a signal, (D, H, W) of a volume."""
+
+_on_host: MutableMapping[Tensor, tuple[int, tuple[float, ...]]] = WeakTensorKeyDictionary()
+"""Of strides on an accelerator: the version that was last fetched, and its numbers."""
 
 
 @dataclass(frozen=True)
@@ -42,35 +51,58 @@ class AbstractResizer(nn.Module, ABC):
     its forward, and what stands at a site instead of the strided operation. Two more follow from
     them: the same operator with its size fixed, and what it costs.
 
+    A stride has one number an axis. Where `ranks` allows, one of length 1 resizes signals
+    (N, C, L) and one of length 3 volumes (N, C, D, H, W); what is said here of (H, W) then holds
+    of their axes.
+
     `lead` is the map (or its size) that the *leader* of the resizer's group resizes, where that
     is another size than its own: the target is always the leader's size over the stride, so maps
     that meet agree even where they come from different sizes.
 
     Attributes:
         stride: parameter of shape (2,), (vertical, horizontal): input size / output size.
+        rank: number of axes it resizes.
         place: where the operator's paper puts it when a strided convolution stood there.
+        ranks: numbers of axes it can resize.
         follows_lead: whether it can give its map the size of a leader whose map is another.
         smallest: least soft size per axis; a map that enters smaller keeps what it has.
         largest: greatest soft size per axis.
         offset: pixels that this member's map is larger than the leader's, per axis.
+        widening: channels that come out for one that goes in.
+
+    Raises:
+        InvalidResizer: the stride is not one positive finite number an axis.
     """
 
     place: ClassVar[Place]
+    ranks: ClassVar[tuple[int, ...]] = (2,)
     follows_lead: ClassVar[bool] = True
     stride: nn.Parameter
 
-    def __init__(self, stride: tuple[float, float]) -> None:
+    def __init__(self, stride: tuple[float, ...]) -> None:
         super().__init__()
-        if len(stride) != 2 or not all(0 < s < float("inf") for s in stride):
+        if len(stride) not in self.ranks or not all(0 < s < math.inf for s in stride):
+            axes = "two" if self.ranks == (2,) else " or ".join(map(str, self.ranks))
             raise InvalidResizer(
                 f"{type(self).__name__}(stride={stride!r})",
-                "a stride is two positive finite numbers, (vertical, horizontal)",
-                "Pass for example stride=(2.0, 2.0)",
+                f"a stride is {axes} positive finite numbers, one an axis",
+                "Pass for example stride=(2.0, 2.0): (vertical, horizontal)",
             )
+        self.rank = len(stride)
         self.stride = nn.Parameter(torch.tensor(stride, dtype=torch.float32))
-        self.smallest: tuple[float, float] = (1.5, 1.5)
-        self.largest: tuple[float, float] = (float("inf"), float("inf"))
-        self.offset: tuple[int, int] = (0, 0)
+        self.smallest: tuple[float, ...] = (1.5,) * self.rank
+        self.largest: tuple[float, ...] = (math.inf,) * self.rank
+        self.offset: tuple[int, ...] = (0,) * self.rank
+        self.widening = 1
+
+    @classmethod
+    def at(cls, stride: tuple[float, ...]) -> Self:
+        """The operator of this stride, all else at its defaults.
+
+        Raises:
+            InvalidResizer: it has no such stride.
+        """
+        return cls(stride)
 
     @abstractmethod
     def soft_size(self, size: Tensor, lead: Tensor | None = None) -> Tensor:
@@ -82,7 +114,7 @@ class AbstractResizer(nn.Module, ABC):
         """
 
     @abstractmethod
-    def hard_size(self, size: Size, lead: Size | None = None) -> Size:
+    def hard_size(self, size: Extent, lead: Extent | None = None) -> Extent:
         """The integer output size for an input of `size`; what forward really returns."""
 
     @abstractmethod
@@ -95,11 +127,11 @@ class AbstractResizer(nn.Module, ABC):
         """What stands at `site` instead: started at its human size, or None to leave it alone."""
 
     @abstractmethod
-    def fixed(self, size: Size, lead: Size | None = None) -> nn.Module:
+    def fixed(self, size: Extent, lead: Extent | None = None) -> nn.Module:
         """The same operator for inputs of exactly `size`: no parameter, plain operations only."""
 
     @abstractmethod
-    def macs(self, channels: int, size_in: tuple[Dim, Dim], size_out: tuple[Dim, Dim]) -> Dim:
+    def macs(self, channels: int, size_in: tuple[Dim, ...], size_out: tuple[Dim, ...]) -> Dim:
         """Multiply-accumulates of one sample, as a product of the given sizes."""
 
     def target(self, size: Tensor, lead: Tensor | None = None) -> Tensor:
@@ -114,9 +146,9 @@ class AbstractResizer(nn.Module, ABC):
         wanted = torch.where(wanted > least, wanted, least)
         return torch.where(wanted < most, wanted, most) + lead.new_tensor(self.offset)
 
-    def hard_target(self, size: Size, lead: Size | None = None) -> tuple[float, float]:
+    def hard_target(self, size: Extent, lead: Extent | None = None) -> tuple[float, ...]:
         """`target` in Python floats."""
-        v, h = (
+        return tuple(
             min(max(n / s, min(least, n)), most) + more
             for n, s, least, most, more in zip(
                 size if lead is None else lead,
@@ -127,15 +159,23 @@ class AbstractResizer(nn.Module, ABC):
                 strict=True,
             )
         )
-        return v, h
 
-    def strides(self) -> tuple[float, float]:
-        """The stride as Python floats, (vertical, horizontal)."""
-        v, h = self.stride.detach().double().expand(2).tolist()
-        return v, h
+    def strides(self) -> tuple[float, ...]:
+        """The stride as Python floats, one an axis.
+
+        An accelerator is asked again only after the stride has changed: asking waits for all
+        that it has still to do.
+        """
+        if self.stride.device.type == "cpu":
+            return _numbers(self.stride, self.rank)
+        known = _on_host.get(self.stride)
+        if known is None or known[0] != self.stride._version:
+            known = (self.stride._version, _numbers(self.stride, self.rank))
+            _on_host[self.stride] = known
+        return known[1]
 
     @torch.no_grad()
-    def clip_stride(self, size: Size) -> None:
+    def clip_stride(self, size: Extent) -> None:
         """Bring the stride to where the soft size of a map of `size` is within its bounds.
 
         At a bound and beyond it the gradient is zero and the stride would never come back; just
@@ -147,29 +187,41 @@ class AbstractResizer(nn.Module, ABC):
             low, high = size[axis] / most, size[axis] / least
             self.stride[axis].clamp_(low, max(low, high))
 
-    def check_map(self, x: Tensor) -> Size:
-        """Height and width of a map.
+    def check_map(self, x: Tensor) -> Extent:
+        """Pixels of a map by axis, (H, W).
 
         Raises:
-            InvalidResizer: not a floating-point (N, C, H, W).
+            InvalidResizer: not a floating-point (N, C, H, W) with a pixel.
         """
-        if x.dim() != 4 or not x.is_floating_point() or 0 in x.shape[2:]:
+        if x.dim() != self.rank + 2 or not x.is_floating_point() or 0 in x.shape[2:]:
+            shape = ("N, C, L", "N, C, H, W", "N, C, D, H, W")[self.rank - 1]
             raise InvalidResizer(
                 type(self).__name__,
                 f"it was given {x.dtype} of shape {tuple(x.shape)}",
-                "It resizes floating-point maps (N, C, H, W) with H, W >= 1",
+                f"It resizes floating-point maps ({shape}) of at least 1 pixel an axis",
             )
-        return (x.shape[2], x.shape[3])
+        return tuple(x.shape[2:])
 
     def extra_repr(self) -> str:
         """The stride, in the module's repr."""
-        v, h = self.strides()
-        return f"stride=({v:.4g}, {h:.4g})"
+        return f"stride=({', '.join(f'{s:.4g}' for s in self.strides())})"
 
 
 ENTRY = AbstractResizer
 
 
-def round_half_even(size: tuple[float, float]) -> Size:
+def round_half_even(size: tuple[float, ...]) -> Extent:
     """Nearest integers, halves to the even one: Python's round, and DynOPool's."""
-    return (round(size[0]), round(size[1]))
+    return tuple(map(round, size))
+
+
+def round_down(size: float) -> int:
+    """The integer below, or the one just above that the stride's float32 rounding has missed.
+
+    The stride of 16 to 5 pixels is 3.2, of which float32 makes 3.2000000477: 16 / 3.2 is 5.
+    """
+    return math.floor(size * (1 + 1e-6))
+
+
+def _numbers(stride: Tensor, rank: int) -> tuple[float, ...]:
+    return tuple(stride.detach().double().expand(rank).tolist())

@@ -7,8 +7,7 @@ from torch import Tensor
 
 from resnas.errors import InvalidResizer
 from resnas.polynomial import Dim
-from resnas.resizers._base import AbstractResizer, Site
-from resnas.results import Size
+from resnas.resizers._base import AbstractResizer, Extent, Site
 
 
 class FixedStrideResizer(AbstractResizer):
@@ -45,7 +44,7 @@ class FixedStrideResizer(AbstractResizer):
         whole = ratio.detach().ceil() if self.ceil else ratio.detach().floor()
         return ratio + (torch.clamp(whole, min=1) - ratio.detach())
 
-    def hard_size(self, size: Size, lead: Size | None = None) -> Size:
+    def hard_size(self, size: Extent, lead: Extent | None = None) -> Extent:
         """ceil(size / stride) or floor, and at least 1."""
         del lead
         v, h = (
@@ -59,12 +58,12 @@ class FixedStrideResizer(AbstractResizer):
         v, h = self.strides()
         return round(v), round(h)
 
-    def window(self, size: Size) -> tuple[int, int]:
+    def window(self, size: Extent) -> tuple[int, int]:
         """The stride, but no more than the map itself: what a pool of that stride looks at."""
         v, h = (min(n, step) for n, step in zip(size, self.steps(), strict=True))
         return v, h
 
-    def macs(self, channels: int, size_in: tuple[Dim, Dim], size_out: tuple[Dim, Dim]) -> Dim:
+    def macs(self, channels: int, size_in: tuple[Dim, ...], size_out: tuple[Dim, ...]) -> Dim:
         """0: it compares, adds or copies values, and multiplies none."""
         del channels, size_in, size_out
         return 0

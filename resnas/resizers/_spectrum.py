@@ -133,7 +133,7 @@ class _Each(torch.autograd.Function):
         return grad_matrix, torch.bmm(transposed, grad)
 
 
-def product_macs(channels: int, size_in: tuple[Dim, Dim], size_out: tuple[Dim, Dim]) -> Dim:
+def product_macs(channels: int, size_in: tuple[Dim, ...], size_out: tuple[Dim, ...]) -> Dim:
     """Multiply-accumulates of `apply`: C H W 2W' along the rows, then C H' 2H W' along columns."""
     (h, w), (h_out, w_out) = size_in, size_out
     return 2 * channels * h * w_out * (w + h_out)

@@ -20,9 +20,8 @@ from torch import Tensor, nn
 from resnas.errors import InvalidResizer
 from resnas.polynomial import Dim
 from resnas.resizers import _spectrum
-from resnas.resizers._base import AbstractResizer, Site
+from resnas.resizers._base import AbstractResizer, Extent, Site
 from resnas.resizers._spectrum import Band
-from resnas.results import Size
 
 Real = TypeVar("Real", float, Tensor)
 
@@ -87,7 +86,7 @@ class DiffStride(AbstractResizer):
         reached = torch.minimum(edge - odd * odd.new_tensor([1, 0]), whole.clamp(min=1))
         return wanted + ((reached if self.crop else whole) - wanted.detach())
 
-    def hard_size(self, size: Size, lead: Size | None = None) -> Size:
+    def hard_size(self, size: Extent, lead: Extent | None = None) -> Extent:
         """Kept rows, and twice the kept columns but one."""
         rows, columns = self._bands(size, lead)
         return rows.m, columns.m
@@ -109,11 +108,11 @@ class DiffStride(AbstractResizer):
         return cls(stride=(float(v), float(h)))
 
     @torch.no_grad()
-    def fixed(self, size: Size, lead: Size | None = None) -> nn.Module:
+    def fixed(self, size: Extent, lead: Extent | None = None) -> nn.Module:
         """The two matrix products with constant matrices."""
         return _spectrum.FixedSpectrum(*self._matrices(size, lead, self.stride.dtype))
 
-    def macs(self, channels: int, size_in: tuple[Dim, Dim], size_out: tuple[Dim, Dim]) -> Dim:
+    def macs(self, channels: int, size_in: tuple[Dim, ...], size_out: tuple[Dim, ...]) -> Dim:
         """Those of the two matrix products; building the matrices is shared by a batch."""
         return _spectrum.product_macs(channels, size_in, size_out)
 
@@ -121,7 +120,7 @@ class DiffStride(AbstractResizer):
         """Strides and smoothness."""
         return f"{super().extra_repr()}, smoothness={self.smoothness:g}"
 
-    def _bands(self, size: Size, lead: Size | None) -> tuple[Band, Band]:
+    def _bands(self, size: Extent, lead: Extent | None) -> tuple[Band, Band]:
         """The kept rows and columns. Decided here, in Python floats, for sizes and forward."""
         nominal_h, nominal_w = (n / s for n, s in zip(size, self._strides(size, lead), strict=True))
         edge_h = self.smoothness + max(nominal_h, 2.0) / 2
@@ -131,14 +130,14 @@ class DiffStride(AbstractResizer):
         return _rows(size[0], edge_h, self.compat), _columns(size[1], edge_w)
 
     @torch.no_grad()
-    def clip_stride(self, size: Size) -> None:
+    def clip_stride(self, size: Extent) -> None:
         """Bring the stride to where it moves the size: within its limits, H / S not below 2."""
         low, high = max(self.limits[0], 1.0), self.limits[1]
         for axis in range(self.stride.numel()):
             most = min(size) if self.stride.numel() == 1 else size[axis]
             self.stride[axis].clamp_(low, max(low, min(high, most / 2)))
 
-    def _strides(self, size: Size, lead: Size | None) -> tuple[float, float]:
+    def _strides(self, size: Extent, lead: Extent | None) -> tuple[float, float]:
         """The stride of this map on each axis, raised and within its limits."""
         own = _own_stride(self.strides(), size, lead, self.offset)
         low, high = self.limits
@@ -147,12 +146,14 @@ class DiffStride(AbstractResizer):
         )
         return v, h
 
-    def _least(self, size: Size) -> tuple[float, float]:
+    def _least(self, size: Extent) -> tuple[float, float]:
         """The raise on each axis: n / (n - R), below which the window would exceed the map."""
         v, h = (_least_stride(n, self.smoothness) for n in size)
         return (v, h) if len(self.stride) == 2 else (max(v, h), max(v, h))
 
-    def _matrices(self, size: Size, lead: Size | None, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    def _matrices(
+        self, size: Extent, lead: Extent | None, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
         """Left and right matrix, differentiable in the stride."""
         v, h = _own_stride(self.stride.to(dtype).expand(2).unbind(), size, lead, self.offset)
         least_v, least_h = self._least(size)
@@ -199,7 +200,7 @@ def _least_stride(n: int, smoothness: float) -> float:
 
 
 def _own_stride(
-    strides: Sequence[Real], size: Size, lead: Size | None, offset: tuple[int, int]
+    strides: Sequence[Real], size: Extent, lead: Extent | None, offset: tuple[int, ...]
 ) -> tuple[Real, Real]:
     """The stride of this map, (vertical, horizontal): its own size / the group's size."""
     lead = size if lead is None else lead

@@ -22,8 +22,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 from resnas.errors import InvalidResizer
 from resnas.polynomial import Dim
-from resnas.resizers._base import AbstractResizer, Site, round_half_even
-from resnas.results import Size
+from resnas.resizers._base import AbstractResizer, Extent, Site, round_half_even
 
 Gradient = Literal["delta", "full"]
 
@@ -59,7 +58,7 @@ class DynOPool(AbstractResizer):
         """max(leader's size / stride, 1.5), eq. 4.4 of the thesis."""
         return self.target(size, lead)
 
-    def hard_size(self, size: Size, lead: Size | None = None) -> Size:
+    def hard_size(self, size: Extent, lead: Extent | None = None) -> Extent:
         """The soft size rounded, halves to the even integer."""
         return round_half_even(self.hard_target(size, lead))
 
@@ -97,12 +96,12 @@ class DynOPool(AbstractResizer):
             )
         return resizer
 
-    def fixed(self, size: Size, lead: Size | None = None) -> nn.Module:
+    def fixed(self, size: Extent, lead: Extent | None = None) -> nn.Module:
         """`nn.MaxPool2d(2)` where that is what it does; else interpolation, then that."""
         hard = self.hard_size(size, lead)
         return nn.MaxPool2d(2) if _halves(size, hard) else _FixedDynOPool(hard)
 
-    def macs(self, channels: int, size_in: tuple[Dim, Dim], size_out: tuple[Dim, Dim]) -> Dim:
+    def macs(self, channels: int, size_in: tuple[Dim, ...], size_out: tuple[Dim, ...]) -> Dim:
         """4 for each of the 2H' x 2W' interpolated values; comparisons are not counted."""
         del size_in
         return 16 * channels * size_out[0] * size_out[1]
@@ -111,7 +110,7 @@ class DynOPool(AbstractResizer):
 class _FixedDynOPool(nn.Module):
     """DynOPool at one output size."""
 
-    def __init__(self, size: Size) -> None:
+    def __init__(self, size: Extent) -> None:
         super().__init__()
         self.size = size
 
@@ -156,11 +155,11 @@ class _MovingPoints(torch.autograd.Function):
         return grad, grad_size, None, None, None
 
 
-def _halves(size: Size, hard: Size) -> bool:
+def _halves(size: Extent, hard: Extent) -> bool:
     return (2 * hard[0], 2 * hard[1]) == tuple(size)
 
 
-def _doubled(x: Tensor, hard: Size) -> Tensor:
+def _doubled(x: Tensor, hard: Extent) -> Tensor:
     """The map at the points of all cells, (N, C, 2H', 2W'); at exactly half size, the map."""
     if _halves((x.shape[2], x.shape[3]), hard):
         return x
@@ -168,7 +167,7 @@ def _doubled(x: Tensor, hard: Size) -> Tensor:
     return F.interpolate(x, points, mode="bilinear", align_corners=False)
 
 
-def _pool(x: Tensor, hard: Size) -> Tensor:
+def _pool(x: Tensor, hard: Extent) -> Tensor:
     return _like(F.max_pool2d(_doubled(_arranged(x), hard), 2), x)
 
 

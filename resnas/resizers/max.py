@@ -7,9 +7,8 @@ from typing import Self
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resnas.resizers._base import Site
+from resnas.resizers._base import Extent, Site
 from resnas.resizers._fixed import FixedStrideResizer, rounding_of
-from resnas.results import Size
 
 
 class Max(FixedStrideResizer):
@@ -32,7 +31,7 @@ class Max(FixedStrideResizer):
         v, h = site.stride
         return cls(stride=(v, h), ceil=rounding_of(site, "Max"))
 
-    def fixed(self, size: Size, lead: Size | None = None) -> nn.Module:
+    def fixed(self, size: Extent, lead: Extent | None = None) -> nn.Module:
         """`nn.MaxPool2d`."""
         del lead
         return nn.MaxPool2d(self.window(size), ceil_mode=self.ceil)

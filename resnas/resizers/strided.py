@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from resnas.resizers._base import Site
+from resnas.resizers._base import Extent, Site
 from resnas.resizers._fixed import FixedStrideResizer
-from resnas.results import Size
 
 
 class Strided(FixedStrideResizer):
@@ -39,7 +38,7 @@ class Strided(FixedStrideResizer):
         """Nothing: the backbone's own operation stays, bit for bit."""
         del site
 
-    def fixed(self, size: Size, lead: Size | None = None) -> nn.Module:
+    def fixed(self, size: Extent, lead: Extent | None = None) -> nn.Module:
         """The same slice with constant steps."""
         del size, lead
         return _Slice(self.steps())

@@ -22,7 +22,7 @@ GENERIC = (1.73, 2.21)
 def build(name: str, stride: tuple[float, float]) -> AbstractResizer:
     """The resizer, or a skip where it states that it does not take this stride."""
     try:
-        return resizers[name](stride=stride)
+        return resizers[name].at(stride)
     except InvalidResizer as refused:
         pytest.skip(f"refused: {refused.found}")
 
@@ -30,9 +30,9 @@ def build(name: str, stride: tuple[float, float]) -> AbstractResizer:
 def allowed(name: str) -> AbstractResizer:
     """The resizer at a stride in general position, or at 2 where it takes only whole ones."""
     try:
-        return resizers[name](stride=GENERIC)
+        return resizers[name].at(GENERIC)
     except InvalidResizer:
-        return resizers[name](stride=(2.0, 2.0))
+        return resizers[name].at((2.0, 2.0))
 
 
 def image(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
