@@ -1,4 +1,3 @@
-import doctest
 import itertools
 import math
 import random
@@ -41,11 +40,6 @@ def clouds():
         for _ in range(10):
             yield [(rng.random(), rng.random()) for _ in range(count)]
             yield [(rng.randrange(6) / 4, rng.randrange(6) / 4) for _ in range(count)]
-
-
-def test_doctests_hold():
-    assert doctest.testmod(pareto).attempted > 0
-    assert doctest.testmod(pareto).failed == 0
 
 
 def test_front_equals_brute_force():
