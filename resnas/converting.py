@@ -10,13 +10,16 @@ from typing import get_args
 import torch
 from torch import fx, nn
 
-from resnas.catalog import layers, resizers
+from resnas.catalog import resizers
 from resnas.costs._base import Operation
 from resnas.errors import GraphError, UnknownName
 from resnas.graph.convert import Converted, follow_leaders, replace
+from resnas.graph.fold import fold
+from resnas.graph.follow import follow, name_interpolations
 from resnas.graph.sites import Place, find, global_pools, group, select
 from resnas.graph.sizes import Propagation
 from resnas.graph.trace import trace
+from resnas.layers._replacing import replace_layers
 from resnas.resizers._base import AbstractResizer
 from resnas.resizers._base import Place as Placing
 from resnas.space import Group, SearchSpace
@@ -37,7 +40,9 @@ def convert(
 
     Every strided convolution and strided pool becomes a stride-1 convolution (or nothing) and a
     resizer; sites whose maps meet share one stride. The search starts at the backbone's own sizes
-    wherever the resizer can produce them. `model` is not changed.
+    wherever the resizer can produce them. An enlarged map follows the size of the map it meets. A
+    resizer that turns pixels into channels learns no size; what follows it takes more channels.
+    `model` is not changed.
 
     Args:
         model: any CNN that torch.fx can trace; (N, C, H, W) in.
@@ -46,11 +51,14 @@ def convert(
         place: where a resizer stands when there was a strided convolution: "after" its
             normalisation and activation, right behind the "conv", or "before" it; None: as the
             resizer's paper has it.
-        layers: replacements of layers, names in `resnas.catalog.layers`.
+        layers: replacements of convolutions or pools, names in `resnas.catalog.layers`, with
+            settings and stages where they are not for all: "phc:n=4@stage3+stage4". What is told
+            of the backbone (its own sizes and cost) is then told of it with these layers.
         sites: names of the sites to convert; None: all.
 
     Raises:
-        UnknownName: no such resizer, place, layer or site.
+        UnknownName: no such resizer, place, layer, setting of one, module or site.
+        InvalidLayer: a layer cannot be replaced as asked, or there is nothing to replace.
         UntraceableBackbone, UnsizedOperation, SizeConflict: the backbone cannot be rewritten; the
             message names the node and its source line.
 
@@ -59,20 +67,30 @@ def convert(
     {'0': (16, 16)}
     """
     entry: type[AbstractResizer] = resizers[resizer]
-    _refuse_layers(layers)
     placing = place or entry.place
     if placing not in get_args(Placing):
         raise UnknownName.among("place", placing, get_args(Placing))
-    traced = trace(copy.deepcopy(model), input_size)
+    backbone = copy.deepcopy(model)
+    if layers:
+        replace_layers(backbone, layers, _entering(trace(backbone, input_size)))
+    traced = trace(backbone, input_size)
+    name_interpolations(traced)
     human = Propagation(traced, {}, lambda one, _other, _node: one).operations()
-    found, fixed = group(traced, select(find(traced), sites))
+    chosen = select(find(traced), sites)
+    if entry.widens:
+        replaced, fixed = fold(traced, chosen, entry, placing)
+    else:
+        follow(traced, chosen)
+        found, fixed = group(traced, chosen)
+        replaced = [(places, replace(traced, places, entry, placing)) for places in found]
     fixed |= dict.fromkeys(global_pools(traced), "its window is the whole map, whose end it is")
     space = _assemble(
         traced,
-        [(places, replace(traced, places, entry, placing)) for places in found],
+        replaced,
         input_size=input_size,
         resizer=resizer,
         place=placing,
+        layers=tuple(layers),
         fixed_sites=fixed,
         human=human,
     )
@@ -88,9 +106,16 @@ def freeze(space: SearchSpace) -> fx.GraphModule:
     return space.freeze()
 
 
-def _refuse_layers(names: Sequence[str]) -> None:
-    for name in names:
-        layers[name.partition(":")[0]]
+def _entering(module: fx.GraphModule) -> dict[str, list[tuple[int, int, int]]]:
+    """(C, H, W) of every map that enters a module, by the module's path."""
+    found: dict[str, list[tuple[int, int, int]]] = {}
+    for node in module.graph.nodes:
+        if node.op != "call_module" or len(node.all_input_nodes) != 1:
+            continue
+        shape = node.all_input_nodes[0].meta["value"]
+        if isinstance(shape, torch.Size) and len(shape) == 4:
+            found.setdefault(str(node.target), []).append((shape[1], shape[2], shape[3]))
+    return found
 
 
 def _assemble(
@@ -100,6 +125,7 @@ def _assemble(
     input_size: tuple[int, int, int],
     resizer: str,
     place: Placing,
+    layers: tuple[str, ...],
     fixed_sites: dict[str, str],
     human: Sequence[Operation],
 ) -> SearchSpace:
@@ -119,6 +145,7 @@ def _assemble(
         input_size=input_size,
         resizer=resizer,
         place=place,
+        layers=layers,
         site_nodes=nodes,
         fixed_sites=fixed_sites,
         human=human,

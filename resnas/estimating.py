@@ -33,6 +33,7 @@ class Estimate(Value):
     num_classes: int
     resizers: tuple[str, ...]
     place: Place | None
+    layers: tuple[str, ...]
     human_gmacs: float
     start_gmacs: float
     min_gmacs: float
@@ -51,18 +52,21 @@ def estimate(
     *,
     resizers: tuple[str, ...] = ("dynopool",),
     place: Place | None = None,
+    layers: tuple[str, ...] = (),
 ) -> Estimate:
     """The human cost, where the search starts and what it reaches, with any of `resizers`.
 
-    Groups and starting cost are those of the first resizer.
+    Groups and starting cost are those of the first resizer; every figure is one of the backbone
+    with `layers` in it.
 
     Raises:
-        UnknownName: no such backbone or resizer.
+        UnknownName: no such backbone, resizer, layer or module.
+        InvalidLayer: a layer cannot be replaced as asked.
         GraphError: the backbone cannot be rewritten.
     """
     with torch.random.fork_rng(devices=[]):
         model = backbones.build(backbone, num_classes, input_size)
-    spaces = [convert(model, input_size, name, place) for name in resizers]
+        spaces = [convert(model, input_size, name, place, layers) for name in resizers]
     ranges = [space.range("macs") for space in spaces]
     first = spaces[0]
     return Estimate(
@@ -71,6 +75,7 @@ def estimate(
         num_classes=num_classes,
         resizers=resizers,
         place=place,
+        layers=layers,
         human_gmacs=first.human_cost("macs") / 1e9,
         start_gmacs=int(first.cost("macs").detach()) / 1e9,
         min_gmacs=min(low for low, _ in ranges) / 1e9,
@@ -89,7 +94,8 @@ def check(spec: JobSpec, datasets_dir: Path) -> Estimate:
     """Refuse a job that cannot succeed, before it is accepted.
 
     Raises:
-        UnknownName: of the backbone, the data set, a resizer or the strategy.
+        UnknownName: of the backbone, the data set, a resizer, a layer or the strategy.
+        InvalidLayer: a layer cannot be replaced as asked.
         DatasetUnavailable: the data are not there.
         InfeasibleBudget: below the smallest cost that can be reached.
         GraphError: the backbone cannot be rewritten.
@@ -103,7 +109,12 @@ def check(spec: JobSpec, datasets_dir: Path) -> Estimate:
             raise UnknownName.among(place, name, known)
     num_classes, input_size = facts(spec.dataset, datasets_dir)
     found = estimate(
-        spec.backbone, input_size, num_classes, resizers=spec.resizer, place=spec.place
+        spec.backbone,
+        input_size,
+        num_classes,
+        resizers=spec.resizer,
+        place=spec.place,
+        layers=spec.layers,
     )
     if spec.budget_gmacs < found.min_gmacs:
         raise InfeasibleBudget(

@@ -54,6 +54,7 @@ class SearchSpace(nn.Module):
         fixed_sites: sites that were left alone, each with the reason.
         input_size: (C, H, W) of one sample.
         resizer, place: what stands at the sites, and where.
+        layers: replacements of other layers, as they were asked for.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class SearchSpace(nn.Module):
         input_size: tuple[int, int, int],
         resizer: str,
         place: Placing,
+        layers: tuple[str, ...],
         site_nodes: Mapping[str, fx.Node],
         fixed_sites: Mapping[str, str],
         human: Sequence[Operation],
@@ -75,6 +77,7 @@ class SearchSpace(nn.Module):
         self.input_size = input_size
         self.resizer = resizer
         self.place = place
+        self.layers = layers
         self.fixed_sites = dict(fixed_sites)
         self.backbone: str | None = None
         self.num_classes: int | None = None
@@ -145,6 +148,7 @@ class SearchSpace(nn.Module):
             input_size=self.input_size,
             resizer=self.resizer,
             place=self.place,
+            layers=self.layers,
             strides={g.name: _pair(g.stride) for g in self.groups},
             sizes=self.sizes(),
         )
@@ -155,11 +159,8 @@ class SearchSpace(nn.Module):
         Raises:
             ArchitectureMismatch: it belongs to another space, or has other sizes here.
         """
-        mine = (self.resizer, self.place, self.input_size, {g.name for g in self.groups})
-        theirs = (
-            *(architecture.resizer, architecture.place, architecture.input_size),
-            set(architecture.strides),
-        )
+        mine = _identity(self, {g.name for g in self.groups})
+        theirs = _identity(architecture, set(architecture.strides))
         if mine != theirs:
             raise ArchitectureMismatch(
                 "architecture", f"it describes {theirs}", f"This space is {mine}: convert alike"
@@ -276,6 +277,11 @@ class SearchSpace(nn.Module):
         with torch.no_grad():
             for g, stride in zip(self.groups, strides, strict=True):
                 g.stride.copy_(stride)
+
+
+def _identity(of: SearchSpace | Architecture, groups: set[str]) -> tuple[object, ...]:
+    """What an architecture and its space agree on."""
+    return of.resizer, of.place, of.layers, of.input_size, groups
 
 
 def _size(dims: Sequence[Dim], integers: Sequence[int]) -> Size:

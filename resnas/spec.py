@@ -32,6 +32,12 @@ Names = Annotated[
     Field(min_length=1, max_length=8),
     AfterValidator(_distinct),
 ]
+Layers = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=1000)], ...],
+    BeforeValidator(_as_tuple),
+    Field(max_length=8, description="like phc:n=4@stage3+stage4: name, settings, where"),
+    AfterValidator(_distinct),
+]
 Place = Literal["after", "conv", "before"]
 
 
@@ -84,6 +90,7 @@ class JobSpec(Value):
     budget_gmacs: Real = Field(gt=0, description="multiply-accumulates of one sample, in 1e9")
     resizer: Names = ("dynopool",)
     place: Place | None = Field(None, description="null: as the resizer's paper has it")
+    layers: Layers = ()
     strategy: str = Field("sweep", max_length=100)
     trials: Whole = Field(8, ge=1, le=1000)
     training: TrainingSpec = TrainingSpec()

@@ -134,7 +134,12 @@ def _trainer(trial: TrialTask) -> Trainer:
     dataset = _dataset(spec.dataset, trial.datasets_dir)
     torch.manual_seed(trial.seed)
     space = build_space(
-        spec.backbone, dataset.num_classes, dataset.input_size, trial.resizer, spec.place
+        spec.backbone,
+        dataset.num_classes,
+        dataset.input_size,
+        trial.resizer,
+        spec.place,
+        spec.layers,
     )
     return Trainer(
         space,

@@ -39,6 +39,7 @@ class Spec(Answer):
     backbone: str
     dataset: str
     budget_gmacs: float
+    layers: tuple[str, ...] = ()
 
 
 class FrontPoint(Answer):

@@ -41,6 +41,7 @@ for command in (
     catalogues.backbones,
     catalogues.datasets,
     catalogues.resizers,
+    catalogues.layers,
 ):
     app.command()(command)
 

@@ -138,9 +138,16 @@ class Client:
         dataset: str,
         resizer: Sequence[str] = ("dynopool",),
         place: Place | None = None,
+        layers: Sequence[str] = (),
     ) -> Estimate:
         """What a backbone costs on a data set, and which costs can be reached."""
-        body = {"backbone": backbone, "dataset": dataset, "resizer": resizer, "place": place}
+        body = {
+            "backbone": backbone,
+            "dataset": dataset,
+            "resizer": resizer,
+            "place": place,
+            "layers": layers,
+        }
         return self._post(Estimate, "/v1/estimates", body)
 
     def backbones(self) -> list[Entry]:
@@ -154,6 +161,10 @@ class Client:
     def resizers(self) -> list[Entry]:
         """What the server can put where a backbone changes its resolution."""
         return list(self._pages(Entry, "/v1/resizers"))
+
+    def layers(self) -> list[Entry]:
+        """What the server can put where a backbone has convolutions or pools."""
+        return list(self._pages(Entry, "/v1/layers"))
 
     def ready(self) -> bool:
         """Whether the server is up and can reach its database."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from resnas.results import Architecture, Size, TrialResult, TrialState, Value
-from resnas.spec import Names, Place
+from resnas.spec import Layers, Names, Place
 from service.errors import Failure
 from service.fronts import Front
 from service.store.values import Export, Job, Point, State, StoredArchitecture, Trial
@@ -254,6 +254,7 @@ class EstimateRequest(Value):
     dataset: str = Field(min_length=1, max_length=200)
     resizer: Names = ("dynopool",)
     place: Place | None = None
+    layers: Layers = ()
 
 
 class FrontQuery(Value):

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from resnas.errors import UnsupportedLayer
+from resnas.layers._base import AbstractLayer
 from resnas.polynomial import Dim, Shape
 from resnas.resizers._base import AbstractResizer
 
@@ -65,7 +66,9 @@ Entry = TypeVar("Entry")
 
 
 def kind(target: Target) -> Any:
-    """What rule tables are keyed by: the class of a module, else the target itself."""
+    """What rule tables are keyed by: the class that a module computes as, else the target."""
+    if isinstance(target, AbstractLayer) and target.computes_as is not None:
+        return target.computes_as
     return type(target) if isinstance(target, (nn.Module, torch.Tensor)) else target
 
 

@@ -21,6 +21,7 @@ def _elements(operation: Operation) -> Dim:
 
 
 _LAYERS = (
+    *(nn.Upsample, "resnas.graph.enlarge.ToSize"),
     *(nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.Linear, F.conv2d, F.linear),
     *(torch.matmul, torch.bmm, operator.matmul, "matmul", F.scaled_dot_product_attention),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 import torch.nn.functional as F
@@ -17,8 +17,7 @@ from resnas.resizers._base import AbstractResizer
 
 
 def _convolution(operation: Operation) -> Dim:
-    conv = operation.target
-    assert isinstance(conv, nn.modules.conv._ConvNd)
+    conv: Any = operation.target  # or a layer that computes as one
     each = conv.in_channels // conv.groups * math.prod(conv.kernel_size)
     return product((*_result(operation), each))
 
@@ -49,6 +48,17 @@ def _attention(operation: Operation) -> Dim:
     return scores * query[-1] + scores * value[-1]
 
 
+_PER_PIXEL = {"nearest": 0, "nearest-exact": 0, "area": 0, "bilinear": 4, "bicubic": 16}
+
+
+def _interpolation(operation: Operation) -> Dim:
+    """Neighbours that are weighed for each pixel; nothing where the map has the size already."""
+    upsample: Any = operation.target
+    if operation.inputs[0] == operation.output:
+        return 0
+    return product((*_result(operation), _PER_PIXEL[upsample.mode]))
+
+
 def _result(operation: Operation) -> Shape:
     assert operation.output is not None
     return operation.output
@@ -70,6 +80,8 @@ _RULES: dict[object, Rule] = {
     nn.Conv2d: _convolution,
     nn.Conv3d: _convolution,
     nn.ConvTranspose2d: _transposed_convolution,
+    nn.Upsample: _interpolation,
+    "resnas.graph.enlarge.ToSize": _interpolation,
     nn.Linear: _linear,
     F.conv2d: _functional_convolution,
     F.linear: _linear,
@@ -87,9 +99,10 @@ class Macs(AbstractCost):
     """Multiply-accumulates: convolutions, linear layers, matrix products and resizers.
 
     One multiply-accumulate counts 1; batch norm, activations, pooling, bias and additions count
-    nothing. Convolution and linear rows equal fvcore's `by_operator()` of the frozen network. A
-    resizer's own row is what it states itself, e.g. 4 per interpolated pixel (DynOPool): public
-    counters say 0 for an FFT and would give a spectral operator free compute.
+    nothing; interpolation counts 4 per bilinear and 16 per bicubic pixel. Convolution and linear
+    rows equal fvcore's `by_operator()` of the frozen network. A resizer's own row is what it states
+    itself, e.g. 4 per interpolated pixel (DynOPool): public counters say 0 for an FFT and would
+    give a spectral operator free compute.
     """
 
     unit: ClassVar = "multiply-accumulates"

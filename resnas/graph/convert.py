@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
 from resnas.errors import SizeConflict
-from resnas.graph.rules import pair
 from resnas.graph.sites import Place, behind, is_global_pool, target
 from resnas.graph.sizes import Propagation, Resized, Special
 from resnas.graph.trace import spatial, where
+from resnas.graph.windows import pair
 from resnas.polynomial import Dim, Shape
 from resnas.resizers._base import AbstractResizer, Site
 from resnas.resizers._base import Place as Placing
@@ -50,18 +51,18 @@ def replace(
     Returns:
         What stands there now; None where the resizer leaves such sites alone.
     """
-    plans = [_plan(module, place, placing) for place in places]
+    plans = [plan(module, place, placing) for place in places]
     modules = [resizer.from_site(site) for _, site, _ in plans]
     if any(made is None for made in modules):
         return None
     done = []
     for place, (anchor, site, margin), made in zip(places, plans, modules, strict=True):
         assert made is not None
-        done.append(_insert(module, place, anchor, site, margin, made))
+        done.append(insert(module, place, anchor, site, margin, made))
     return done
 
 
-def _plan(module: fx.GraphModule, place: Place, placing: Placing) -> tuple[fx.Node, Site, Size]:
+def plan(module: fx.GraphModule, place: Place, placing: Placing) -> tuple[fx.Node, Site, Size]:
     """Behind which node the resizer goes, what it gets to see there, and its margin."""
     conv, margin = place.convolution, (0, 0)
     if conv is None:
@@ -86,16 +87,15 @@ def _plan(module: fx.GraphModule, place: Place, placing: Placing) -> tuple[fx.No
     return anchor, site, margin
 
 
-def _growth(conv: nn.Module) -> Size:
+def _growth(conv: Any) -> Size:
     """Pixels that a convolution adds to each axis when its stride is 1: 2p - d (k - 1)."""
-    assert isinstance(conv, nn.Conv2d)
-    assert not isinstance(conv.padding, str)  # torch has none for strided convolutions
-    padding, dilation, kernel = (pair(v) for v in (conv.padding, conv.dilation, conv.kernel_size))
+    padded = 0 if isinstance(conv.padding, str) else conv.padding  # "valid"; "same" has stride 1
+    padding, dilation, kernel = (pair(v) for v in (padded, conv.dilation, conv.kernel_size))
     v, h = (2 * padding[a] - dilation[a] * (kernel[a] - 1) for a in (0, 1))
     return (v, h)
 
 
-def _insert(
+def insert(
     module: fx.GraphModule,
     place: Place,
     anchor: fx.Node,
@@ -103,19 +103,19 @@ def _insert(
     margin: Size,
     made: AbstractResizer,
 ) -> Converted:
+    """Put one resizer behind `anchor`, where `plan` says, and take its site's stride away."""
     graph, conv, pool = module.graph, place.convolution, place.pool
     name = "resizer_" + place.name.replace(".", "_")
     while hasattr(module, name):
         name += "_"
     module.add_submodule(name, made)
     if conv is not None:
-        rewritten = module.get_submodule(str(conv.target))
-        assert isinstance(rewritten, nn.Conv2d)
+        rewritten: Any = module.get_submodule(str(conv.target))
         rewritten.stride = (1, 1)
     with graph.inserting_after(anchor):
         node = graph.call_module(name, (anchor,))
     node.stack_trace = place.last.stack_trace
-    node.meta["value"] = torch.Size((1, site.channels, *site.size_out))
+    node.meta["value"] = torch.Size((1, site.channels * made.widening, *site.size_out))
     if pool is not None and anchor is pool.all_input_nodes[0]:
         pool.replace_all_uses_with(node)
     else:
@@ -124,10 +124,19 @@ def _insert(
         else:
             anchor.replace_all_uses_with(node, delete_user_cb=lambda user: user is not node)
         if pool is not None:
-            pool.replace_all_uses_with(pool.all_input_nodes[0])
+            last = pool.all_input_nodes[0]
+            _shrink(last, node, place.size)
+            pool.replace_all_uses_with(last)
     if pool is not None:
         graph.erase_node(pool)
     return Converted(place, name, node, site.size_in, margin)
+
+
+def _shrink(last: fx.Node, resizer: fx.Node, size: Size) -> None:
+    """Note the size of the maps from a resizer to `last`, where a pool behind them stood."""
+    while last is not resizer:
+        last.meta["value"] = torch.Size((*last.meta["value"][:2], *size))
+        last = last.all_input_nodes[0]
 
 
 def follow_leaders(module: fx.GraphModule, groups: Sequence[Sequence[Converted]]) -> Propagation:
@@ -165,8 +174,7 @@ def _tie(module: fx.GraphModule, member: Converted, leader: Converted) -> None:
     first, other = (module.get_submodule(c.module) for c in (leader, member))
     assert isinstance(first, AbstractResizer)
     assert isinstance(other, AbstractResizer)
-    other.stride = first.stride
-    other.smallest, other.largest = first.smallest, first.largest
+    other.follow(first)
     other.offset = (member.margin[0] - leader.margin[0], member.margin[1] - leader.margin[1])
 
 
@@ -189,6 +197,9 @@ def _resized(
 
     def shape(propagation: Propagation, node: fx.Node, before: Shape) -> Shape:
         del node
+        resizer = propagation.target(member.node)
+        if resizer.widens:  # learns no size, and stands where sizes do not change
+            return (before[0], before[1] * resizer.widening, *resizer.hard_size(before[2:]))
         if leader.module not in variables:
             step = Resized(leader.module, (before[2], before[3]))
             variables[leader.module] = propagation.program.resized(step)

@@ -14,8 +14,10 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from resnas.errors import UnsizedOperation
-from resnas.graph.sizes import Map, Propagation, Rule, Window
+from resnas.graph.enlarge import ENLARGING
+from resnas.graph.sizes import Map, Propagation, Rule
 from resnas.graph.trace import where
+from resnas.graph.windows import SLIDING
 from resnas.polynomial import Dim, Polynomial, Shape, product
 
 Args = list[Any]
@@ -25,76 +27,6 @@ Kwargs = dict[str, Any]
 def argument(args: Args, kwargs: Kwargs, at: int, name: str, default: Any) -> Any:
     """An argument of a call that may be given by place or by name."""
     return kwargs.get(name, args[at] if args[at:] else default)
-
-
-def pair(value: Any) -> tuple[int, int]:
-    """An argument that torch takes as one number or as (vertical, horizontal)."""
-    if isinstance(value, (tuple, list)):
-        return (int(value[0]), int(value[-1]))
-    return (int(value), int(value))
-
-
-def window(p: Propagation, size: Dim, step: tuple[int, int, int, int], ceil: bool) -> Dim:
-    """Positions of a window (kernel, stride, padding, dilation) on an axis of `size` pixels."""
-    kernel, stride, padding, dilation = step
-    span = dilation * (kernel - 1) + 1
-    if stride == 1:
-        return size + (2 * padding - span + 1)
-    slide = Window(Polynomial.of(size), 2 * padding, span, stride, ceil, padding)
-    return slide.value(size) if isinstance(size, int) else p.program.window(slide)
-
-
-def _windows(
-    p: Propagation, shape: Shape, channels: Dim, settings: tuple[Any, Any, Any, Any], ceil: bool
-) -> Map:
-    kernel, stride, padding, dilation = (pair(value) for value in settings)
-    sizes = tuple(
-        window(
-            p, shape[2 + axis], (kernel[axis], stride[axis], padding[axis], dilation[axis]), ceil
-        )
-        for axis in (0, 1)
-    )
-    return Map((shape[0], channels, *sizes))
-
-
-def _convolution(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -> Map:
-    del kwargs
-    conv = p.target(node)
-    if conv.padding == "same":
-        return Map((args[0].shape[0], conv.out_channels, *args[0].shape[2:]))
-    padding = (0, 0) if conv.padding == "valid" else conv.padding
-    settings = (conv.kernel_size, conv.stride, padding, conv.dilation)
-    return _windows(p, args[0].shape, conv.out_channels, settings, ceil=False)
-
-
-def _pool(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -> Map:
-    del kwargs
-    pool = p.target(node)
-    settings = (pool.kernel_size, pool.stride, pool.padding, getattr(pool, "dilation", 1))
-    return _windows(p, args[0].shape, args[0].shape[1], settings, pool.ceil_mode)
-
-
-def pool_call(function: Any, args: Args, kwargs: Kwargs) -> tuple[Any, Any, Any, Any, bool]:
-    """(kernel, stride, padding, dilation, ceil) of a call of F.max_pool2d or F.avg_pool2d."""
-    names = ["kernel_size", "stride", "padding"]
-    names += ["ceil_mode"] if function is F.avg_pool2d else ["dilation", "ceil_mode"]
-    given = {**dict(zip(names, args[1:], strict=False)), **kwargs}
-    kernel = given["kernel_size"]
-    stride = given.get("stride") or kernel
-    return (
-        kernel,
-        stride,
-        given.get("padding", 0),
-        given.get("dilation", 1),
-        bool(given.get("ceil_mode", False)),
-    )
-
-
-def _pool_function(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -> Map:
-    *settings, ceil = pool_call(node.target, args, kwargs)
-    kernel, stride, padding, dilation = settings
-    shape = args[0].shape
-    return _windows(p, shape, shape[1], (kernel, stride, padding, dilation), ceil)
 
 
 def _adaptive(shape: Shape, wanted: Any) -> Map:
@@ -141,12 +73,27 @@ def _meet(p: Propagation, node: fx.Node, one: Dim, other: Dim) -> Dim:
 
 
 def _arithmetic(node: fx.Node, operands: Args) -> Dim:
-    one, other = operands
+    one, other = (Polynomial.of(operand) for operand in operands)
+    result = None
     if node.target in {operator.add, torch.add}:
-        return one + other  # type: ignore[no-any-return]
+        result = one + other
+    if node.target in {operator.sub, torch.sub}:
+        result = one + other * -1
     if node.target in {operator.mul, torch.mul}:
-        return one * other  # type: ignore[no-any-return]
-    raise unsized(node, "it computes with a size that can change")
+        result = one * other
+    if node.target is operator.floordiv:
+        result = _quotient(one, other)
+    if result is None:
+        raise unsized(node, "it computes with a size that can change")
+    return result if result.variables() else result.value([])
+
+
+def _quotient(one: Polynomial, other: Polynomial) -> Polynomial | None:
+    """one // other, where that is a polynomial whatever its variables are."""
+    divisor = other.terms.get((), 0)
+    if other.variables() or not divisor or any(f % divisor for f in one.terms.values()):
+        return None
+    return Polynomial({key: factor // divisor for key, factor in one.terms.items()})
 
 
 def unsized(node: fx.Node, found: str) -> UnsizedOperation:
@@ -169,6 +116,15 @@ def _concatenate(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -> M
                 first[at] + shape[at] if at == axis else _meet(p, node, first[at], shape[at])
             )
     return Map(tuple(first))
+
+
+def _pad(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -> Map:
+    called = p.target(node)
+    around = getattr(called, "padding", None) or argument(args, kwargs, 1, "pad", ())
+    shape = list((args[0] if args else kwargs["input"]).shape)
+    for at in range(len(around) // 2):  # from the last axis on
+        shape[-1 - at] = shape[-1 - at] + (around[2 * at] + around[2 * at + 1])
+    return Map(tuple(shape))
 
 
 def _flatten(shape: Shape, start: int, end: int) -> Map:
@@ -251,32 +207,32 @@ _SAME_FUNCTIONS = (
     *("resnas.graph.trace.Randomised", "timm.layers.drop.DropPath"),
     "timm.layers.norm_act.BatchNormAct2d",
 )
-_ELEMENTWISE = (
+ELEMENTWISE = (
     *(operator.add, operator.iadd, operator.sub, operator.mul, operator.imul, operator.truediv),
     *(torch.add, torch.sub, torch.mul, "add", "add_", "mul", "mul_", "sub"),
 )
+
+REDUCING = (torch.mean, torch.sum, torch.amax, "mean", "sum", "amax")
 
 POINTWISE = frozenset((*_SAME_MODULES, *_SAME_FUNCTIONS))
 """Normalisation, activation and the like: what a site may be moved behind."""
 
 RULES: dict[Any, Rule] = {
     **dict.fromkeys(POINTWISE, _same),
-    **dict.fromkeys(_ELEMENTWISE, _broadcast),
-    nn.Conv2d: _convolution,
-    nn.MaxPool2d: _pool,
-    nn.AvgPool2d: _pool,
-    torch.max_pool2d: _pool_function,  # what fx records for F.max_pool2d
-    F.max_pool2d: _pool_function,
-    F.avg_pool2d: _pool_function,
+    **dict.fromkeys(ELEMENTWISE, _broadcast),
+    **SLIDING,
     nn.AdaptiveAvgPool2d: _adaptive_pool,
     nn.AdaptiveMaxPool2d: _adaptive_pool,
     F.adaptive_avg_pool2d: _adaptive_function,
     F.adaptive_max_pool2d: _adaptive_function,
+    operator.floordiv: _broadcast,
+    **dict.fromkeys((F.pad, nn.ZeroPad2d, nn.ConstantPad2d), _pad),
     torch.cat: _concatenate,
     nn.Flatten: _flatten_module,
     torch.flatten: _flatten_function,
     "flatten": _flatten_function,
-    **dict.fromkeys((torch.mean, torch.sum, torch.amax, "mean", "sum", "amax"), _reduce),
+    **dict.fromkeys(REDUCING, _reduce),
+    **ENLARGING,
     nn.Linear: _linear,
     torch.permute: _permute,
     "permute": _permute,

@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
-from resnas.costs._base import kind
+from resnas.costs._base import kind, lookup
 from resnas.errors import UnknownName
-from resnas.graph.rules import POINTWISE, pair, pool_call
+from resnas.graph.rules import POINTWISE
 from resnas.graph.sizes import Propagation, Special, Window
 from resnas.graph.trace import spatial, where
+from resnas.graph.windows import pair, pool_call
 from resnas.polynomial import Dim, Polynomial, Shape
 from resnas.results import Size
 
@@ -121,8 +122,8 @@ def _strided(module: fx.GraphModule, node: fx.Node) -> Size | None:
     """The stride of a strided convolution, None for any other node."""
     if node.op != "call_module":
         return None
-    conv = module.get_submodule(str(node.target))
-    if not isinstance(conv, nn.Conv2d) or type(conv).forward is not nn.Conv2d.forward:
+    conv: Any = module.get_submodule(str(node.target))
+    if lookup({nn.Conv2d: True}, conv) is None:
         return None
     stride = pair(conv.stride)
     return stride if max(stride) > 1 else None

@@ -12,12 +12,13 @@ from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from resnas.errors import UntraceableBackbone
+from resnas.layers._base import AbstractLayer
 from resnas.resizers._base import AbstractResizer
 from resnas.results import Size
 
 
 class _Tracer(fx.Tracer):
-    """fx's own tracer; resizers and what timm declares untraceable stay whole."""
+    """fx's own tracer; resizers, layers that are one operation and timm's leaves stay whole."""
 
     def __init__(self) -> None:
         modules, functions = _timm_leaves()
@@ -25,7 +26,9 @@ class _Tracer(fx.Tracer):
         self._leaves: tuple[type[nn.Module], ...] = (AbstractResizer, *modules)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, self._leaves) or super().is_leaf_module(m, module_qualified_name)
+        one = isinstance(m, AbstractLayer) and m.computes_as is not None
+        whole = one or isinstance(m, self._leaves)
+        return whole or super().is_leaf_module(m, module_qualified_name)
 
 
 def _timm_leaves() -> tuple[tuple[type[nn.Module], ...], tuple[Any, ...]]:

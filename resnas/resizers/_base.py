@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import MutableMapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, Literal, Self
 
 import torch
@@ -68,6 +69,7 @@ class AbstractResizer(nn.Module, ABC):
         smallest: least soft size per axis; a map that enters smaller keeps what it has.
         largest: greatest soft size per axis.
         offset: pixels that this member's map is larger than the leader's, per axis.
+        widens: whether more channels come out than go in, so that what follows must take more.
         widening: channels that come out for one that goes in.
 
     Raises:
@@ -77,6 +79,7 @@ class AbstractResizer(nn.Module, ABC):
     place: ClassVar[Place]
     ranks: ClassVar[tuple[int, ...]] = (2,)
     follows_lead: ClassVar[bool] = True
+    widens: ClassVar[bool] = False
     stride: nn.Parameter
 
     def __init__(self, stride: tuple[float, ...]) -> None:
@@ -141,10 +144,10 @@ class AbstractResizer(nn.Module, ABC):
         """
         lead = size if lead is None else lead
         wanted = lead / self.stride.to(lead)
-        least = torch.minimum(lead.new_tensor(self.smallest), lead.detach())
-        most = lead.new_tensor(self.largest)
+        least = torch.minimum(constant(self.smallest, lead), lead.detach())
+        most = constant(self.largest, lead)
         wanted = torch.where(wanted > least, wanted, least)
-        return torch.where(wanted < most, wanted, most) + lead.new_tensor(self.offset)
+        return torch.where(wanted < most, wanted, most) + constant(self.offset, lead)
 
     def hard_target(self, size: Extent, lead: Extent | None = None) -> tuple[float, ...]:
         """`target` in Python floats."""
@@ -159,6 +162,11 @@ class AbstractResizer(nn.Module, ABC):
                 strict=True,
             )
         )
+
+    def follow(self, leader: AbstractResizer) -> None:
+        """Take over from the leader of its group whatever decides the size that it gives."""
+        self.stride = leader.stride
+        self.smallest, self.largest = leader.smallest, leader.largest
 
     def strides(self) -> tuple[float, ...]:
         """The stride as Python floats, one an axis.
@@ -208,6 +216,19 @@ class AbstractResizer(nn.Module, ABC):
 
 
 ENTRY = AbstractResizer
+
+
+def constant(values: tuple[float, ...], like: Tensor) -> Tensor:
+    """`like.new_tensor(values)`; kept on an accelerator: a copy waits for all it has to do."""
+    if like.device.type == "cpu" or torch.compiler.is_compiling():
+        return like.new_tensor(values)
+    return _kept_constant(values, like.dtype, like.device)
+
+
+@lru_cache(maxsize=1024)
+def _kept_constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):  # of use in training whoever asked for it first
+        return torch.tensor(values, dtype=dtype, device=device)
 
 
 def round_half_even(size: tuple[float, ...]) -> Extent:

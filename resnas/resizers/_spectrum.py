@@ -1,61 +1,149 @@
 """Spectral resizing as matrix products.
 
 Cutting a map's spectrum to chosen frequencies, weighting them and going back is linear and works
-on each axis alone. For one axis with n pixels in and m out, kept frequency k read at k' of the
-shorter spectrum and weight w_k, it is the complex matrix
+on each axis alone: it is one matrix an axis, from n pixels to m. Frequencies k and -k, read at p
+and -p of the shorter spectrum, together make of it
 
-    A[t, j] = sum_k w_k exp(2 pi i (k' t / m - k j / n)) = P[t, j] + i Q[t, j].
+    A[t, j] = P + i Q = sum_k (even_k cos(theta) + i odd_k sin(theta)),
+    theta = 2 pi (p t / m - k j / n),
 
-A real inverse transform takes the real part of both axes' product, hence two real products:
+where even_k is the sum and odd_k the difference of the weights of k and -k. A real inverse
+transform takes the real part of the product over all axes. With x_h for "along the height":
 
-    out = Re(A_h x A_w^T) = P_h x P_w^T - Q_h x Q_w^T = [P_h | -Q_h] [x P_w^T ; x Q_w^T].
+    out = Re(A_h A_w x) = P_h P_w x - Q_h Q_w x        and in general, axis after axis,
+    Re(A_1 A_2 ... x) = Re(A_2 ... (P_1 x)) + B_1 Re(-i A_2 ... (V_1 x)),    -Q_1 = B_1 V_1.
 
-P and Q are themselves products of small cosine and sine tables with the weights, so they are
-differentiable in the weights, and constant matrices once the weights are.
+k and -k weigh the same but for the few frequencies at the window's edge, so Q_1 is of low rank: V_1
+holds the waves at the edge and B_1 brings them back, weighted. Turning by -i falls to the last
+axis, where it makes (Q, -P) of (P, Q).
+
+The weights at the edge are all that a learned window changes. Their gradients need the map and the
+gradient projected onto the edge's waves, and no gradient of a whole matrix.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch import Tensor
 
-from resnas.polynomial import Dim
+from resnas.polynomial import Dim, product
 
 
 @dataclass(frozen=True)
 class Band:
-    """The frequencies that one axis keeps.
+    """The frequencies that one axis keeps, one for k and -k together.
 
     Attributes:
         n: pixels in.
         m: pixels out.
-        kept: frequencies of the long axis, signed, in the order of `placed`.
-        placed: where each is read in the short axis' spectrum.
+        kept: frequencies k of the long axis, outermost last.
+        placed: p, where each is read in the short axis' spectrum.
+        edge: how many of the last ones weigh differently for k and -k, or have learned weights.
     """
 
     n: int
     m: int
     kept: tuple[int, ...]
     placed: tuple[int, ...]
+    edge: int
+
+
+class Weights(NamedTuple):
+    """What each kept frequency weighs, (K,); of the last axis only `even` counts."""
+
+    even: Tensor
+    odd: Tensor
+
+
+class Waves(NamedTuple):
+    """Some frequencies of a band as matrices, whatever they weigh.
+
+    Attributes:
+        into: the way there, cosines above sines, (2K, n).
+        outs: the way back, cosines beside sines, (m, 2K), turned by 0, 1, 2 and 3 times -i.
+    """
+
+    into: Tensor
+    outs: tuple[Tensor, ...]
+
+
+class Leading(NamedTuple):
+    """An axis before the last.
+
+    Attributes:
+        matrix: P, (m, n).
+        edge: the waves at the window's edge; V is `edge.into`.
+        odd: their weights, (2E,); B is `edge.outs[3] * odd`.
+    """
+
+    matrix: Tensor
+    edge: Waves
+    odd: Tensor
+
+
+class Last(NamedTuple):
+    """The last axis.
+
+    Attributes:
+        matrices: what it does turned by 0, 1, ... times -i: P, Q, -P, each (m, n).
+        edge: the waves at the window's edge.
+    """
+
+    matrices: tuple[Tensor, ...]
+    edge: Waves
+
+
+class Operator(NamedTuple):
+    """All axes, first to last."""
+
+    leading: tuple[Leading, ...]
+    last: Last
+
+
+@torch.no_grad()
+def operator(bands: Sequence[Band], weights: Sequence[Weights], dtype: torch.dtype) -> Operator:
+    """The matrices for maps of `dtype`; made in the weights' own, on their device."""
+    *before, (band, weight) = zip(bands, weights, strict=True)
+    leading = tuple(
+        Leading(
+            matrix=_matrix(b, w.even, 0).to(dtype),
+            edge=_waves(b, b.edge, w.even.device, dtype),
+            odd=w.odd[-b.edge :].repeat(2).to(dtype),
+        )
+        for b, w in before
+    )
+    turned = tuple(_matrix(band, weight.even, turn).to(dtype) for turn in range(len(bands)))
+    return Operator(leading, Last(turned, _waves(band, band.edge, weight.even.device, dtype)))
+
+
+def _matrix(band: Band, weights: Tensor, turn: int) -> Tensor:
+    """Way there, weights, way back, (m, n): P, or another part of A turned."""
+    waves = _waves(band, len(band.kept), weights.device, weights.dtype)
+    with torch.autocast(weights.device.type, enabled=False):
+        return torch.mm(waves.outs[turn] * weights.repeat(2), waves.into)
 
 
 @lru_cache(maxsize=256)
-def _tables(band: Band, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Of the way back cos | sin (m, 2K), and of the way there cos ; sin (2K, n).
+def _waves(band: Band, count: int, device: torch.device, dtype: torch.dtype) -> Waves:
+    """The last `count` frequencies of a band.
 
     Ordinary tensors even when first asked for in inference mode: later gradients need them.
     """
     with torch.inference_mode(False), torch.no_grad():
-        out = _angles(range(band.m), band.placed, band.m)
-        into = _angles(range(band.n), band.kept, band.n).T
-        back = torch.cat([out.cos(), out.sin()], dim=1)
-        there = torch.cat([into.cos(), into.sin()], dim=0)
-        return back.to(device, dtype), there.to(device, dtype)
+        into = _angles(range(band.n), band.kept[-count:], band.n).T
+        out = _angles(range(band.m), band.placed[-count:], band.m)
+        cos, sin = out.cos(), out.sin()
+        turned = ((cos, sin), (sin, -cos), (-cos, -sin), (-sin, cos))
+        return Waves(
+            torch.cat([into.cos(), into.sin()]).to(device, dtype),
+            tuple(torch.cat(pair, dim=1).to(device, dtype) for pair in turned),
+        )
 
 
 def _angles(pixels: range, frequencies: tuple[int, ...], length: int) -> Tensor:
@@ -64,97 +152,23 @@ def _angles(pixels: range, frequencies: tuple[int, ...], length: int) -> Tensor:
     return turns.double() * (2 * math.pi / length)
 
 
-def axis_matrices(band: Band, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """P and Q of one axis, each (m, n), differentiable in `weights` (K,)."""
-    back, there = _tables(band, weights.device, weights.dtype)
-    real = back * weights.repeat(2)
-    imaginary = torch.cat([real[:, weights.numel() :], -real[:, : weights.numel()]], dim=1)
-    return real @ there, imaginary @ there
+def at_edges(bands: Sequence[Band], weights: Sequence[Weights]) -> tuple[Tensor, ...]:
+    """The weights that a gradient shall reach: of each axis even and odd, of the last one even."""
+    edges = [w[-band.edge :] for band, pair in zip(bands, weights, strict=True) for w in pair]
+    return tuple(edges[:-1])
 
 
-def left_matrix(p: Tensor, q: Tensor) -> Tensor:
-    """[P | -Q] for the rows of a map, (m, 2n), columns interleaved as `apply` lays the map out."""
-    return torch.stack([p, -q], dim=2).flatten(1)
+def product_macs(
+    channels: int, size_in: tuple[Dim, ...], size_out: tuple[Dim, ...], edge: int
+) -> Dim:
+    """Multiply-accumulates of the products of a `FixedSpectrum`, for one sample.
 
-
-def right_matrix(p: Tensor, q: Tensor) -> Tensor:
-    """[P ; Q] for the columns of a map, (2m, n)."""
-    return torch.cat([p, q], dim=0)
-
-
-def apply(x: Tensor, left: Tensor, right: Tensor) -> Tensor:
-    """The two products, (N, C, H, W) to (N, C, H', W'), in the memory format of `x`.
-
-    [P ; Q] makes two rows of each row, which lie one behind the other; [P | -Q] with interleaved
-    columns then takes them as the rows of a map of height 2H, without a copy.
+    In two dimensions C ((H' + 2E) W (H + W') + 2E H' W').
     """
-    n, c, h, w = x.shape
-    h_out, w_out = left.shape[0], right.shape[0] // 2
-    if x.is_contiguous() or not x.is_contiguous(memory_format=torch.channels_last):
-        rows = (x @ right.T).reshape(n * c, 2 * h, w_out)
-        return _each(left, rows).reshape(n, c, h_out, w_out)
-    pixels = x.permute(0, 2, 3, 1).reshape(n * h, w, c)
-    rows = _each(right, pixels).reshape(n, 2 * h, w_out * c)
-    return _each(left, rows).reshape(n, h_out, w_out, c).permute(0, 3, 1, 2)
-
-
-def _each(matrix: Tensor, maps: Tensor) -> Tensor:
-    """`matrix` (m, n) times each of `maps` (B, n, c)."""
-    if matrix.requires_grad and torch.is_grad_enabled():
-        result: Tensor = _Each.apply(matrix, maps)
-        return result
-    return torch.bmm(matrix.expand(maps.shape[0], -1, -1), maps)
-
-
-class _Each(torch.autograd.Function):
-    """Batched products with one matrix.
-
-    The library's own backward either copies the maps transposed or keeps one gradient of the
-    matrix for every map, gigabytes at 224 pixels; this one adds them up in portions.
-    """
-
-    PORTION = 256
-
-    @staticmethod
-    def forward(ctx: FunctionCtx, matrix: Tensor, maps: Tensor) -> Tensor:
-        ctx.save_for_backward(matrix, maps)
-        return torch.bmm(matrix.expand(maps.shape[0], -1, -1), maps)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor]:
-        matrix, maps = ctx.saved_tensors  # type: ignore[attr-defined]
-        grad = grad.to(maps.dtype)
-        transposed = matrix.T.to(maps.dtype).expand(maps.shape[0], -1, -1)
-        grad_matrix = torch.zeros_like(matrix)
-        for start in range(0, maps.shape[0], _Each.PORTION):
-            some = slice(start, start + _Each.PORTION)
-            grad_matrix += torch.bmm(grad[some], maps[some].mT).sum(0, dtype=matrix.dtype)
-        return grad_matrix, torch.bmm(transposed, grad)
-
-
-def product_macs(channels: int, size_in: tuple[Dim, ...], size_out: tuple[Dim, ...]) -> Dim:
-    """Multiply-accumulates of `apply`: C H W 2W' along the rows, then C H' 2H W' along columns."""
-    (h, w), (h_out, w_out) = size_in, size_out
-    return 2 * channels * h * w_out * (w + h_out)
-
-
-class FixedSpectrum(nn.Module):
-    """Spectral resizing with constant matrices.
-
-    Args:
-        left: (H', 2H), from `left_matrix`.
-        right: (2W', W), from `right_matrix`.
-    """
-
-    left: Tensor
-    right: Tensor
-
-    def __init__(self, left: Tensor, right: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("left", left)
-        self.register_buffer("right", right)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Resize `x` (N, C, H, W)."""
-        return apply(x, self.left.to(x.dtype), self.right.to(x.dtype))
+    (n, *rest), (m, *rest_out) = size_in, size_out
+    if not rest:
+        return channels * n * m
+    into = channels * (m + 2 * edge) * n * product(rest)
+    onwards = product_macs(channels, tuple(rest), tuple(rest_out), edge) * (m + 2 * edge)
+    back = channels * 2 * edge * m * product(rest_out)
+    return into + onwards + back

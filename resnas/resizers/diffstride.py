@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Self, TypeVar
 
 import torch
@@ -19,9 +20,9 @@ from torch import Tensor, nn
 
 from resnas.errors import InvalidResizer
 from resnas.polynomial import Dim
-from resnas.resizers import _spectrum
+from resnas.resizers import _separable, _spectrum, _window
 from resnas.resizers._base import AbstractResizer, Extent, Site
-from resnas.resizers._spectrum import Band
+from resnas.resizers._spectrum import Band, Weights
 
 Real = TypeVar("Real", float, Tensor)
 
@@ -31,14 +32,24 @@ class DiffStride(AbstractResizer):
 
     The published behaviour, sizes included, in forward passes that never write to a parameter: the
     authors raise a stride to n / (n - R) in place; here it is a raise whose gradient passes
-    straight through. Group size bounds (`smallest`, `largest`) do not apply: its sizes follow
-    from its own rule.
+    straight through. Where n = R the raise would be infinite: n' is then 2, and the stride is left
+    alone. Group size bounds (`smallest`, `largest`) do not apply: its sizes follow from its own
+    rule.
+
+    Signals and volumes are resized by the same rule. The last axis is the one whose spectrum is
+    half kept, all others follow the rule of the height:
+
+    >>> DiffStride((2.0,), smoothness=1.0)(torch.ones(1, 3, 32)).shape
+    torch.Size([1, 3, 18])
+    >>> DiffStride((2.0, 4.0, 4.0), smoothness=1.0)(torch.ones(1, 3, 16, 32, 32)).shape
+    torch.Size([1, 3, 10, 10, 10])
 
     Args:
-        stride: input size / nominal output size, (vertical, horizontal), at least 1. With
-            `shared` one number or two equal ones.
+        stride: input size / nominal output size, (vertical, horizontal), at least 1; one number
+            for signals, three for volumes.
         smoothness: R, the width of the window's edge in frequencies, positive.
-        shared: one parameter of shape (1,) for both axes.
+        shared: one parameter of shape (1,) for all axes; `stride` then has equal numbers, or only
+            one for both axes of a map.
         compat: on maps of odd height, reproduce the authors' window, shifted by one row.
         crop: False weights the spectrum but keeps the size.
         lower: least stride used, 1 if not given; its gradient is zero below.
@@ -49,6 +60,7 @@ class DiffStride(AbstractResizer):
     """
 
     place = "conv"
+    ranks = (1, 2, 3)
     follows_lead = False
 
     def __init__(
@@ -62,7 +74,7 @@ class DiffStride(AbstractResizer):
         upper: float | None = None,
     ) -> None:
         _check_arguments(stride, smoothness, shared, lower, upper)
-        super().__init__((stride[0], stride[-1]))
+        super().__init__(stride * 2 if shared and len(stride) == 1 else stride)
         if shared:
             self.stride = nn.Parameter(self.stride.detach()[:1].clone())
         self.smoothness = float(smoothness)
@@ -80,26 +92,28 @@ class DiffStride(AbstractResizer):
         lead = size if lead is None else lead
         stride = _straight(self.stride.to(size), max(self.limits[0], 1e-3))
         wanted = lead / _clip(stride, -math.inf, self.limits[1]) + size.new_tensor(self.offset)
-        odd = size.detach() % 2
-        edge = wanted.detach().clamp(min=2) + 2 * self.smoothness
-        whole = torch.stack([size.detach()[0], size.detach()[1] - odd[1]])
-        reached = torch.minimum(edge - odd * odd.new_tensor([1, 0]), whole.clamp(min=1))
+        odd, last = size.detach() % 2, torch.arange(self.rank, device=size.device) == self.rank - 1
+        whole = size.detach() - odd * last
+        edge = wanted.detach().clamp(min=2) + 2 * self.smoothness - odd * ~last
+        reached = torch.minimum(edge, whole.clamp(min=1))
         return wanted + ((reached if self.crop else whole) - wanted.detach())
 
     def hard_size(self, size: Extent, lead: Extent | None = None) -> Extent:
-        """Kept rows, and twice the kept columns but one."""
-        rows, columns = self._bands(size, lead)
-        return rows.m, columns.m
+        """Kept rows of each axis but the last; of that, twice the kept columns but one."""
+        return tuple(band.m for band in self._bands(size, lead))
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # sizes come from the stride's value
     def forward(self, x: Tensor, lead: Tensor | None = None) -> Tensor:
         """Resize `x` (N, C, H, W) to `hard_size`."""
         size = self.check_map(x)
-        left, right = self._matrices(
+        dtype = _separable.precision(x)
+        bands, weights = self._spectrum(
             size,
             None if lead is None else self.check_map(lead),
-            torch.promote_types(x.dtype, torch.float32),
+            torch.promote_types(dtype, torch.float32),
         )
-        return _spectrum.apply(x, left.to(x.dtype), right.to(x.dtype))
+        learned = _spectrum.at_edges(bands, weights) if self.stride.requires_grad else ()
+        return _separable.resize(x.to(dtype), _spectrum.operator(bands, weights, dtype), learned)
 
     @classmethod
     def from_site(cls, site: Site) -> Self:
@@ -109,25 +123,18 @@ class DiffStride(AbstractResizer):
 
     @torch.no_grad()
     def fixed(self, size: Extent, lead: Extent | None = None) -> nn.Module:
-        """The two matrix products with constant matrices."""
-        return _spectrum.FixedSpectrum(*self._matrices(size, lead, self.stride.dtype))
+        """The matrix products with constant matrices."""
+        bands, weights = self._spectrum(size, lead, self.stride.dtype)
+        operator = _spectrum.operator(bands, weights, self.stride.dtype)
+        return _separable.FixedSpectrum(operator, self._edge())
 
     def macs(self, channels: int, size_in: tuple[Dim, ...], size_out: tuple[Dim, ...]) -> Dim:
-        """Those of the two matrix products; building the matrices is shared by a batch."""
-        return _spectrum.product_macs(channels, size_in, size_out)
+        """Those of the matrix products; building the matrices is shared by a batch."""
+        return _spectrum.product_macs(channels, size_in, size_out, self._edge())
 
     def extra_repr(self) -> str:
         """Strides and smoothness."""
         return f"{super().extra_repr()}, smoothness={self.smoothness:g}"
-
-    def _bands(self, size: Extent, lead: Extent | None) -> tuple[Band, Band]:
-        """The kept rows and columns. Decided here, in Python floats, for sizes and forward."""
-        nominal_h, nominal_w = (n / s for n, s in zip(size, self._strides(size, lead), strict=True))
-        edge_h = self.smoothness + max(nominal_h, 2.0) / 2
-        edge_w = self.smoothness + max(nominal_w, 2.0) / 2 + 1
-        if not self.crop:
-            edge_h = edge_w = math.inf
-        return _rows(size[0], edge_h, self.compat), _columns(size[1], edge_w)
 
     @torch.no_grad()
     def clip_stride(self, size: Extent) -> None:
@@ -137,42 +144,62 @@ class DiffStride(AbstractResizer):
             most = min(size) if self.stride.numel() == 1 else size[axis]
             self.stride[axis].clamp_(low, max(low, min(high, most / 2)))
 
-    def _strides(self, size: Extent, lead: Extent | None) -> tuple[float, float]:
+    def _edge(self) -> int:
+        """Most frequencies of an axis but the last that weigh differently for k and -k, or learn.
+
+        The ramp spans R frequencies, and of one more the negative is on it.
+        """
+        return math.ceil(self.smoothness) + (2 if self.compat else 1) + (not self.crop)
+
+    def _bands(self, size: Extent, lead: Extent | None) -> tuple[Band, ...]:
+        """The kept frequencies. Decided here, in Python floats, for sizes and forward."""
+        *nominal, last = (n / s for n, s in zip(size, self._strides(size, lead), strict=True))
+        edges = [self.smoothness + max(n, 2.0) / 2 for n in nominal]
+        bands = [
+            _window.rows(n, edge, self.compat, self.crop)
+            for n, edge in zip(size, edges, strict=False)
+        ]
+        edge = self.smoothness + max(last, 2.0) / 2 + 1
+        bands.append(_window.columns(size[-1], edge, self.crop))
+        return tuple(replace(band, edge=min(self._edge(), len(band.kept))) for band in bands)
+
+    def _strides(self, size: Extent, lead: Extent | None) -> tuple[float, ...]:
         """The stride of this map on each axis, raised and within its limits."""
         own = _own_stride(self.strides(), size, lead, self.offset)
         low, high = self.limits
-        v, h = (
+        return tuple(
             min(max(s, least, low), high) for s, least in zip(own, self._least(size), strict=True)
         )
-        return v, h
 
-    def _least(self, size: Extent) -> tuple[float, float]:
+    def _least(self, size: Extent) -> tuple[float, ...]:
         """The raise on each axis: n / (n - R), below which the window would exceed the map."""
-        v, h = (_least_stride(n, self.smoothness) for n in size)
-        return (v, h) if len(self.stride) == 2 else (max(v, h), max(v, h))
+        least = tuple(_least_stride(n, self.smoothness) for n in size)
+        return least if len(self.stride) == self.rank else (max(least),) * self.rank
 
-    def _matrices(
+    def _spectrum(
         self, size: Extent, lead: Extent | None, dtype: torch.dtype
-    ) -> tuple[Tensor, Tensor]:
-        """Left and right matrix, differentiable in the stride."""
-        v, h = _own_stride(self.stride.to(dtype).expand(2).unbind(), size, lead, self.offset)
-        least_v, least_h = self._least(size)
-        rows, columns = self._bands(size, lead)
-        weight_h = self._window(v, least_v, size[0], _row_distance(rows, self.compat), extra=0)
-        weight_w = self._window(h, least_h, size[1], columns.kept, extra=1)
-        weight_w = weight_w * weight_w.new_tensor(_column_counts(columns))
-        return (
-            _spectrum.left_matrix(*_spectrum.axis_matrices(rows, weight_h / rows.m)),
-            _spectrum.right_matrix(*_spectrum.axis_matrices(columns, weight_w / columns.m)),
-        )
+    ) -> tuple[tuple[Band, ...], list[Weights]]:
+        """What each axis keeps, and its weights, differentiable in the stride."""
+        bands = self._bands(size, lead)
+        strides = self.stride.to(dtype).expand(self.rank).unbind()
+        own = _own_stride(strides, size, lead, self.offset)
+        weights: list[Weights] = []
+        for band, stride, least in zip(bands, own, self._least(size), strict=True):
+            if len(weights) < self.rank - 1:
+                window = self._window(stride, least, band, extra=0)
+                weights.append(_window.row_weights(band, window / band.m, self.compat))
+            else:
+                window = self._window(stride, least, band, extra=1) / band.m
+                window = window * _window.column_counts(band, window.device, dtype)
+                weights.append(Weights(window, window))
+        return bands, weights
 
-    def _window(
-        self, stride: Tensor, least: float, n: int, distance: tuple[int, ...], extra: int
-    ) -> Tensor:
-        """Weight of the frequencies at each distance: 1, falling to 0 over `smoothness`."""
+    def _window(self, stride: Tensor, least: float, band: Band, extra: int) -> Tensor:
+        """Weight of each distance 0, 1, ...: 1, falling to 0 over `smoothness`."""
         stride = _clip(_straight(stride, least), *self.limits)
-        half = _clip(n / stride, 2.0, math.inf) / 2
-        ramp = self.smoothness + half + extra - half.new_tensor(distance)
+        half = _clip(band.n / stride, 2.0, math.inf) / 2
+        distance = torch.arange(len(band.kept), dtype=half.dtype, device=half.device)
+        ramp = self.smoothness + half + extra - distance
         return _clip(ramp / self.smoothness, 0.0, 1.0)
 
 
@@ -201,54 +228,13 @@ def _least_stride(n: int, smoothness: float) -> float:
 
 def _own_stride(
     strides: Sequence[Real], size: Extent, lead: Extent | None, offset: tuple[int, ...]
-) -> tuple[Real, Real]:
-    """The stride of this map, (vertical, horizontal): its own size / the group's size."""
+) -> tuple[Real, ...]:
+    """The stride of this map on each axis: its own size / the group's size."""
     lead = size if lead is None else lead
-    v, h = (
+    return tuple(
         s if n == m and not more else n / (m / s + more)
         for s, n, m, more in zip(strides, size, lead, offset, strict=True)
     )
-    return v, h
-
-
-def _rows(n: int, edge: float, compat: bool) -> Band:
-    """Rows at a distance below `edge`, in the order of a discrete Fourier transform."""
-    most = (n + 1) // 2
-    k = min(math.ceil(min(edge, n)), most)
-    if n % 2 == 0:
-        ahead, behind = k, k
-    else:
-        ahead, behind = (k - 1, k) if compat else (k, k - 1)
-    kept = (*range(ahead), *range(-behind, 0))
-    return Band(n, len(kept), kept, tuple(range(len(kept))))
-
-
-def _row_distance(rows: Band, compat: bool) -> tuple[int, ...]:
-    """Distance of each kept row from the centre of the authors' centred order.
-
-    On even heights row -k is as near as row k - 1. On odd heights rows k and -k are equally far;
-    with `compat` the whole window is shifted by one row.
-    """
-    if rows.n % 2 and not compat:
-        return tuple(abs(k) for k in rows.kept)
-    shift = rows.n % 2
-    return tuple(k + shift if k >= 0 else -k - 1 for k in rows.kept)
-
-
-def _columns(n: int, edge: float) -> Band:
-    """Columns below `edge` of the half spectrum; the width that its inverse takes them for.
-
-    The last kept column is read as the Nyquist frequency of an even width. A single column, all
-    that a map one pixel wide has, is a width of 1.
-    """
-    count = min(math.ceil(min(edge, n)), n // 2 + 1)
-    return Band(n, max(2 * (count - 1), 1), tuple(range(count)), tuple(range(count)))
-
-
-def _column_counts(columns: Band) -> list[float]:
-    """How often each column of the half spectrum stands in the whole one."""
-    last = len(columns.kept) - 1
-    return [1.0 if k in (0, last) else 2.0 for k in columns.kept]
 
 
 def _check_arguments(
@@ -260,8 +246,8 @@ def _check_arguments(
 ) -> None:
     low, high = 1.0 if lower is None else lower, math.inf if upper is None else upper
     for name, value, good, wanted in (
-        ("stride", stride, len(stride) in ((1, 2) if shared else (2,)), "two numbers"),
-        ("stride", stride, not shared or len(set(stride)) == 1, "one number for both axes"),
+        ("stride", stride, len(stride) in DiffStride.ranks, "one number an axis, 1 to 3 of them"),
+        ("stride", stride, not shared or len(set(stride)) == 1, "one number for all axes"),
         ("stride", stride, all(1 <= s < math.inf for s in stride), "numbers of at least 1"),
         ("smoothness", smoothness, 0 < smoothness < math.inf, "a positive number"),
         ("lower, upper", (lower, upper), 0 < low <= high, "0 < lower <= upper (lower: 1)"),

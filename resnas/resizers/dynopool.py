@@ -9,41 +9,52 @@ interpolation to that grid and 2 x 2 max pooling; at stride 2 on even maps it is
 
 The stride's gradient: the value at the point that survived the maximum changes with the point's
 position, and the position with H' (and W'), which straight-through estimation takes as real.
+
+Nothing of this asks for two axes: a cell of a signal has two points, one of a volume eight.
 """
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
 
 from resnas.errors import InvalidResizer
-from resnas.polynomial import Dim
-from resnas.resizers._base import AbstractResizer, Extent, Site, round_half_even
-
-Gradient = Literal["delta", "full"]
+from resnas.polynomial import Dim, product
+from resnas.resizers._base import AbstractResizer, Extent, Site, constant, round_half_even
+from resnas.resizers._cells import Gradient, largest_samples, learned_cells
 
 
 class DynOPool(AbstractResizer):
-    """Max of four bilinear samples a cell, on a grid of learned size.
+    """Max of the linear samples of a cell, four of a map's, on a grid of learned size.
+
+    As many strides as there are axes: a signal of 80 samples becomes one of 80 / 1.6,
+
+    >>> import torch
+    >>> DynOPool((1.6,))(torch.randn(2, 3, 80)).shape
+    torch.Size([2, 3, 50])
+
+    and a video keeps its 8 frames and half of its rows and columns.
+
+    >>> DynOPool((1.0, 2.0, 2.0))(torch.randn(2, 3, 8, 20, 24)).shape
+    torch.Size([2, 3, 8, 10, 12])
 
     Args:
         stride: input size / output size, (vertical, horizontal); below 1 enlarges.
-        gradient: what moves with the stride in the backward pass. "delta": the four points'
-            distance from their cell's centre (what the paper argues with, eq. 4.5). "full": the
-            centres as well, a far larger and noisier gradient.
+        gradient: what moves with the stride in the backward pass. "delta": the points' distance
+            from their cell's centre (what the paper argues with, eq. 4.5). "full": the centres as
+            well, a far larger and noisier gradient.
 
     Raises:
         InvalidResizer: a stride that is not positive and finite, or an unknown `gradient`.
     """
 
     place = "after"
+    ranks = (1, 2, 3)
 
     def __init__(
-        self, stride: tuple[float, float] = (2.0, 2.0), gradient: Gradient = "delta"
+        self, stride: tuple[float, ...] = (2.0, 2.0), gradient: Gradient = "delta"
     ) -> None:
         super().__init__(stride)
         if gradient not in ("delta", "full"):
@@ -62,23 +73,17 @@ class DynOPool(AbstractResizer):
         """The soft size rounded, halves to the even integer."""
         return round_half_even(self.hard_target(size, lead))
 
+    # Each size would be compiled anew, and its portions one after another.
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, x: Tensor, lead: Tensor | None = None) -> Tensor:
         """Resize `x` (N, C, H, W) to (N, C, H', W')."""
         size = self.check_map(x)
         lead_size = None if lead is None else self.check_map(lead)
-        hard = self.hard_size(size, lead_size)
-        if not (self.stride.requires_grad and torch.is_grad_enabled()):
-            return _pool(x, hard)
         soft = self.soft_size(
-            self.stride.new_tensor(size),
-            None if lead_size is None else self.stride.new_tensor(lead_size),
+            constant(size, self.stride),
+            None if lead_size is None else constant(lead_size, self.stride),
         )
-        pixels = _arranged(x)
-        pooled, survivors = F.max_pool2d(_doubled(pixels, hard), 2, return_indices=True)
-        result: Tensor = _MovingPoints.apply(
-            pooled, soft, pixels.detach(), survivors, self.gradient
-        )
-        return _like(result, x)
+        return learned_cells(x, soft, self.hard_size(size, lead_size), self.gradient)
 
     @classmethod
     def from_site(cls, site: Site) -> Self:
@@ -99,12 +104,19 @@ class DynOPool(AbstractResizer):
     def fixed(self, size: Extent, lead: Extent | None = None) -> nn.Module:
         """`nn.MaxPool2d(2)` where that is what it does; else interpolation, then that."""
         hard = self.hard_size(size, lead)
-        return nn.MaxPool2d(2) if _halves(size, hard) else _FixedDynOPool(hard)
+        if tuple(size) == tuple(2 * n for n in hard):
+            return (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)[self.rank - 1](2)
+        return _FixedDynOPool(hard)
 
     def macs(self, channels: int, size_in: tuple[Dim, ...], size_out: tuple[Dim, ...]) -> Dim:
-        """4 for each of the 2H' x 2W' interpolated values; comparisons are not counted."""
+        """4 for each of the 2H' x 2W' interpolated values; comparisons are not counted.
+
+        With another number of axes 2 or 8, as many as there are pixels around a point.
+        """
         del size_in
-        return 16 * channels * size_out[0] * size_out[1]
+        corners = points = 2 ** len(size_out)
+        factor: int = corners * points * channels
+        return factor * product(size_out)
 
 
 class _FixedDynOPool(nn.Module):
@@ -115,154 +127,7 @@ class _FixedDynOPool(nn.Module):
         self.size = size
 
     def forward(self, x: Tensor) -> Tensor:
-        return _pool(x, self.size)
+        return largest_samples(x, self.size)
 
     def extra_repr(self) -> str:
         return f"size={self.size}"
-
-
-class _MovingPoints(torch.autograd.Function):
-    """The identity on the pooled map; its backward adds the size's gradient.
-
-    The map's own gradient stays with the library's kernels. Only the points that survived the
-    maximum are looked at again: a quarter of those that were sampled.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: FunctionCtx,
-        pooled: Tensor,
-        size: Tensor,
-        x: Tensor,
-        survivors: Tensor,
-        gradient: Gradient,
-    ) -> Tensor:
-        ctx.save_for_backward(x, survivors)
-        ctx.size_like = size.detach()  # type: ignore[attr-defined]
-        ctx.gradient = gradient  # type: ignore[attr-defined]
-        return pooled.view_as(pooled)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor | None, None, None, None]:
-        x, survivors = ctx.saved_tensors  # type: ignore[attr-defined]
-        if not x.is_contiguous():
-            grad = grad.contiguous(memory_format=torch.channels_last)
-        grad_size = None
-        if ctx.needs_input_grad[1]:  # type: ignore[attr-defined]
-            moved = _size_gradient(x, survivors, grad, ctx.gradient)  # type: ignore[attr-defined]
-            grad_size = moved.to(ctx.size_like)  # type: ignore[attr-defined]
-        return grad, grad_size, None, None, None
-
-
-def _halves(size: Extent, hard: Extent) -> bool:
-    return (2 * hard[0], 2 * hard[1]) == tuple(size)
-
-
-def _doubled(x: Tensor, hard: Extent) -> Tensor:
-    """The map at the points of all cells, (N, C, 2H', 2W'); at exactly half size, the map."""
-    if _halves((x.shape[2], x.shape[3]), hard):
-        return x
-    points = (2 * hard[0], 2 * hard[1])
-    return F.interpolate(x, points, mode="bilinear", align_corners=False)
-
-
-def _pool(x: Tensor, hard: Extent) -> Tensor:
-    return _like(F.max_pool2d(_doubled(_arranged(x), hard), 2), x)
-
-
-def _arranged(x: Tensor) -> Tensor:
-    """On a CPU with channels innermost: its interpolation is several times as fast there."""
-    return x.contiguous(memory_format=torch.channels_last) if x.device.type == "cpu" else x
-
-
-def _like(result: Tensor, x: Tensor) -> Tensor:
-    """`result` in the memory format of `x`."""
-    return result.contiguous() if x.is_contiguous() else result
-
-
-def _size_gradient(x: Tensor, survivors: Tensor, grad: Tensor, gradient: Gradient) -> Tensor:
-    """dloss/d(H', W'), (2,), from the four pixels around every surviving point.
-
-    Args:
-        x: (N, C, H, W), the map that was sampled.
-        survivors: (N, C, H', W'), flat index into the doubled grid of the point that won.
-        grad: (N, C, H', W'), dloss/doutput.
-        gradient: what moves with the size.
-    """
-    height, width = x.shape[2:]
-    exact = torch.promote_types(x.dtype, torch.float32)  # half-precision sums lose the gradient
-    row, row_part, row_speed = _points(height, survivors.shape[2], gradient, x.device, exact)
-    col, col_part, col_speed = _points(width, survivors.shape[3], gradient, x.device, exact)
-    grid = (len(row), len(col))
-    tables = (
-        row[:, None] * width + col,
-        *(t[:, None].expand(grid) for t in (row_part, row_speed)),
-        *(t.expand(grid) for t in (col_part, col_speed)),
-    )
-    flat = tuple(t.reshape(-1) for t in tables)
-    step = (width * (height > 1), int(width > 1))
-    axis = 2 if x.is_contiguous() else 1
-    pixels, won, grad = (_planes(t, axis) for t in (x, survivors, grad))
-    total = torch.zeros(2, device=x.device, dtype=exact)
-    portion = _portion(grad)
-    for start in range(0, len(grad), portion):
-        some = slice(start, start + portion)
-        total += _portion_gradient(pixels[some], won[some], grad[some], flat, step, axis)
-    return total
-
-
-def _portion(grad: Tensor) -> int:
-    """Samples at a time: all on an accelerator, on a CPU as many as its cache holds."""
-    samples = 2**16 // max(1, grad.shape[1:].numel()) if grad.device.type == "cpu" else len(grad)
-    return max(1, samples)
-
-
-def _portion_gradient(
-    pixels: Tensor,
-    won: Tensor,
-    grad: Tensor,
-    tables: tuple[Tensor, ...],
-    step: tuple[int, int],
-    axis: int,
-) -> Tensor:
-    """`_size_gradient` of some samples, with all pixels as one axis and tables by flat index."""
-    first, row_part, row_speed, col_part, col_speed = (table.take(won) for table in tables)
-    (down, right), count, grad = step, pixels.shape[axis], grad.to(row_part.dtype)
-    a, b, c, d = (
-        pixels.narrow(axis, skip, count - skip).gather(axis, first).to(grad.dtype)
-        for skip in (0, right, down, down + right)
-    )
-    along_rows = torch.lerp(c - a, d - b, col_part) * row_speed
-    along_cols = torch.lerp(b - a, d - c, row_part) * col_speed
-    return torch.stack([(along_rows * grad).sum(), (along_cols * grad).sum()])
-
-
-def _points(
-    n: int, cells: int, gradient: Gradient, device: torch.device, dtype: torch.dtype
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Where the 2 * cells points of one axis lie among n pixels, and how fast they move.
-
-    Returns:
-        First of the two pixels around each point, the part of the way to the second (0 to 1), and
-        dposition/dcells: 0 where the border holds the point.
-    """
-    point = torch.arange(2 * cells, device=device, dtype=torch.float64)
-    position = (point + 0.5) * (n / (2 * cells)) - 0.5
-    if gradient == "full":
-        speed = -(point + 0.5) * (n / (2 * cells**2))
-    else:  # centre -+ n / (4 cells): even points before it, odd ones behind
-        speed = (1 - 2 * (point % 2)) * (n / (4 * cells**2))
-    speed = torch.where((position > 0) & (position < n - 1), speed, 0.0)
-    position = position.clamp(0, n - 1)
-    # The last pixel is the whole way from its predecessor, so that there always is a second one.
-    first = position.floor().clamp(max=max(n - 2, 0))
-    return first.long(), (position - first).to(dtype), speed.to(dtype)
-
-
-def _planes(x: Tensor, axis: int) -> Tensor:
-    """(N, C, H, W) with its pixels as one axis: (N, C, H * W), or (N, H * W, C) for axis 1.
-
-    The second is a view of a channels_last map, as the first is of a contiguous one.
-    """
-    return x.flatten(2) if axis == 2 else x.permute(0, 2, 3, 1).flatten(1, 2)

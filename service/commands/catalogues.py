@@ -36,6 +36,13 @@ def resizers(as_json: Json = False) -> None:
     _show(((name, _first_line(catalog.resizers[name])) for name in catalog.resizers), as_json)
 
 
+def layers(as_json: Json = False) -> None:
+    """List what can stand where a backbone has convolutions or pools."""
+    from resnas import catalog
+
+    _show(((name, _first_line(catalog.layers[name])) for name in catalog.layers), as_json)
+
+
 def _show(entries: Iterable[tuple[str, str]], as_json: bool) -> None:
     if as_json:
         show_json([{"name": name, "about": about} for name, about in entries])

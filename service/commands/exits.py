@@ -7,6 +7,7 @@ from enum import IntEnum
 from resnas.errors import (
     DatasetUnavailable,
     GraphError,
+    InvalidLayer,
     InvalidResizer,
     InvalidSpec,
     ResnasError,
@@ -37,6 +38,7 @@ _CODES: tuple[tuple[type[ResnasError], Exit], ...] = (
     (UnknownName, Exit.USAGE),
     (InvalidSpec, Exit.USAGE),
     (InvalidResizer, Exit.USAGE),
+    (InvalidLayer, Exit.USAGE),
     (DatasetUnavailable, Exit.USAGE),
     (GraphError, Exit.USAGE),
 )

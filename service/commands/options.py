@@ -26,6 +26,14 @@ PlaceOption = Annotated[
     Place | None,
     typer.Option("--place", help="Where it stands; default: as the resizer's paper has it."),
 ]
+LayerTexts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--layer",
+        metavar="NAME[:KEY=VALUE,...][@STAGE+...]",
+        help="See 'resnas layers'; like phc:n=4@stage3+stage4. May be given several times.",
+    ),
+]
 Strategy = Annotated[str | None, typer.Option(help="How trials are chosen.")]
 Trials = Annotated[int | None, typer.Option(help="How many trainings.")]
 Epochs = Annotated[int | None, typer.Option(help="Of each training.")]
@@ -42,6 +50,7 @@ def job_spec(
     *,
     resizer: list[str] | None,
     place: Place | None,
+    layer: list[str] | None,
     strategy: str | None,
     trials: int | None,
     epochs: int | None,
@@ -60,6 +69,7 @@ def job_spec(
         "budget_gmacs": budget_gmacs,
         "resizer": resizer or None,
         "place": place,
+        "layers": layer,
         "strategy": strategy,
         "trials": trials,
         "seed": seed,
@@ -72,7 +82,7 @@ def job_spec(
         )
     except ValidationError as error:
         wrong = error.errors()[0]
-        option = "--" + str(wrong["loc"][0]).replace("_", "-")
+        option = "--" + str(wrong["loc"][0]).replace("_", "-").replace("layers", "layer")
         raise InvalidSpec(
             option, f"{wrong['input']!r}: {wrong['msg']}", "See 'resnas submit --help'"
         ) from error

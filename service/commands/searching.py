@@ -24,6 +24,7 @@ from service.commands.options import (
     Dataset,
     Epochs,
     Json,
+    LayerTexts,
     Output,
     Parallel,
     PlaceOption,
@@ -55,6 +56,7 @@ def search(
     budget_gmacs: Budget,
     resizer: Resizers = None,
     place: PlaceOption = None,
+    layer: LayerTexts = None,
     strategy: Strategy = None,
     trials: Trials = None,
     epochs: Epochs = None,
@@ -74,6 +76,7 @@ def search(
         budget_gmacs,
         resizer=resizer,
         place=place,
+        layer=layer,
         strategy=strategy,
         trials=trials,
         epochs=epochs,
@@ -112,6 +115,7 @@ def estimate(
     classes: Annotated[int, typer.Option(min=1, help="What the backbone tells apart.")] = 10,
     resizer: Resizers = None,
     place: PlaceOption = None,
+    layer: LayerTexts = None,
     as_json: Json = False,
 ) -> None:
     """Show what a backbone costs and which costs its search space reaches."""
@@ -123,6 +127,7 @@ def estimate(
         classes,
         resizers=tuple(resizer or ("dynopool",)),
         place=place,
+        layers=tuple(layer or ()),
     )
     if as_json:
         show_json(found)

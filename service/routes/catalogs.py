@@ -38,6 +38,12 @@ def list_resizers() -> Page[Named]:
     return _entries(catalog.resizers)
 
 
+@router.get("/layers")
+def list_layers() -> Page[Named]:
+    """What can stand where a backbone has convolutions or pools."""
+    return _entries(catalog.layers)
+
+
 @router.get("/strategies")
 def list_strategies() -> Page[Named]:
     """How the trials of a search can be chosen."""
@@ -48,7 +54,14 @@ def list_strategies() -> Page[Named]:
 def make_estimate(body: EstimateRequest, settings: SettingsDep) -> Estimate:
     """What a backbone costs on a data set, and which costs can be reached."""
     num_classes, input_size = facts(body.dataset, settings.datasets_dir)
-    return estimate(body.backbone, input_size, num_classes, resizers=body.resizer, place=body.place)
+    return estimate(
+        body.backbone,
+        input_size,
+        num_classes,
+        resizers=body.resizer,
+        place=body.place,
+        layers=body.layers,
+    )
 
 
 def _entries(found: Catalog) -> Page[Named]:

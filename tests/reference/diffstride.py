@@ -1,4 +1,4 @@
-"""DiffStride by its definition: rfft2, mask, crop, irfft2; gradients from linearity."""
+"""DiffStride by its definition: Fourier transform, masks, crop, and back; any number of axes."""
 
 from __future__ import annotations
 
@@ -29,54 +29,70 @@ class Resized:
 
 
 def resize(x: Array, stride: tuple[float, ...], settings: Settings, weight: Array) -> Resized:
-    """The operator and the gradients of sum(out * weight).
+    """The operator on (N, C, *sizes) and the gradients of sum(out * weight).
 
     The output is linear in the map and in each mask, so the gradient in a pixel is the output of
     that pixel alone, and the gradient in a stride the output under that mask's derivative.
     """
-    height, width = x.shape[2:]
-    nominal = nominal_sizes(height, width, stride, settings)
-    rows = [
-        ramp(d, *nominal[0], 0, settings.smoothness) for d in row_distances(height, settings.compat)
-    ]
-    columns = [ramp(n, *nominal[1], 1, settings.smoothness) for n in range(width // 2 + 1)]
-    mask_h, slope_h = np.array(rows).T
-    mask_w, slope_w = np.array(columns).T
-    keep_h = mask_h > 0 if settings.crop else mask_h >= 0
-    keep_w = mask_w > 0 if settings.crop else mask_w >= 0
+    sizes = x.shape[2:]
+    axes = tuple(range(2, x.ndim))
+    masks, slopes, keeps = [], [], []
+    for axis, (n, nominal) in enumerate(
+        zip(sizes, nominal_sizes(sizes, stride, settings), strict=True)
+    ):
+        last = axis == len(sizes) - 1
+        distances = list(range(n // 2 + 1)) if last else row_distances(n, settings.compat)
+        mask, slope = np.array(
+            [ramp(d, *nominal, int(last), settings.smoothness) for d in distances]
+        ).T
+        masks.append(mask)
+        slopes.append(slope)
+        keeps.append(mask > 0 if settings.crop else mask >= 0)
 
-    def through(y: Array, h: Array, w: Array) -> Array:
-        spectrum = np.fft.rfft2(y) * h[:, None] * w
-        return np.fft.irfft2(spectrum[..., keep_h, :][..., keep_w], s=output_size(keep_h, keep_w))
+    def through(y: Array, windows: list[Array]) -> Array:
+        spectrum = (np.fft.rfftn(y, axes=axes) * outer(windows))[
+            (slice(None), slice(None), *np.ix_(*keeps))
+        ]
+        return np.fft.irfftn(spectrum, s=output_size(keeps), axes=axes)
 
     grad_x = np.zeros_like(x)
-    for r, c in np.ndindex(height, width):
-        pixel = np.zeros((height, width))
-        pixel[r, c] = 1.0
-        grad_x[:, :, r, c] = (through(pixel, mask_h, mask_w) * weight).sum((2, 3))
+    for place in np.ndindex(*sizes):
+        pixel = np.zeros((1, 1, *sizes))
+        pixel[(0, 0, *place)] = 1.0
+        grad_x[(slice(None), slice(None), *place)] = (through(pixel, masks) * weight).sum(axes)
     grad = np.array(
         [
-            (through(x, slope_h, mask_w) * weight).sum(),
-            (through(x, mask_h, slope_w) * weight).sum(),
+            (through(x, [*masks[:axis], slopes[axis], *masks[axis + 1 :]]) * weight).sum()
+            for axis in range(len(sizes))
         ]
     )
     grad_stride = grad.sum(keepdims=True) if settings.shared else grad
-    return Resized(through(x, mask_h, mask_w), grad_x, grad_stride)
+    return Resized(through(x, masks), grad_x, grad_stride)
 
 
-def output_size(keep_h: NDArray[np.bool_], keep_w: NDArray[np.bool_]) -> tuple[int, int]:
-    return int(keep_h.sum()), max(2 * (int(keep_w.sum()) - 1), 1)
+def outer(windows: list[Array]) -> Array:
+    """The product of one window an axis, over all of them."""
+    product = np.ones(())
+    for window in windows:
+        product = product[..., None] * window
+    return product
+
+
+def output_size(keeps: list[NDArray[np.bool_]]) -> tuple[int, ...]:
+    *rows, columns = (int(keep.sum()) for keep in keeps)
+    return (*rows, max(2 * (columns - 1), 1))
 
 
 def nominal_sizes(
-    height: int, width: int, stride: tuple[float, ...], settings: Settings
+    sizes: tuple[int, ...], stride: tuple[float, ...], settings: Settings
 ) -> list[tuple[float, float]]:
-    """(max(n / S, 2), its derivative in S) of both axes; a raise keeps the derivative."""
-    bounds = [least_stride(n, settings.smoothness) for n in (height, width)]
+    """(max(n / S, 2), its derivative in S) of every axis; a raise keeps the derivative."""
+    bounds = [least_stride(n, settings.smoothness) for n in sizes]
     if settings.shared:
-        bounds = [max(bounds)] * 2
+        bounds = [max(bounds)] * len(sizes)
+        stride = (stride[0],) * len(sizes)
     result = []
-    for n, s, bound in zip((height, width), (stride[0], stride[-1]), bounds, strict=True):
+    for n, s, bound in zip(sizes, stride, bounds, strict=True):
         s = max(s, bound)
         inside = settings.lower <= s <= settings.upper
         s = min(max(s, settings.lower), settings.upper)

@@ -1,7 +1,15 @@
-"""DynOPool, cell by cell and point by point, in the paper's normalised coordinates."""
+"""DynOPool, cell by cell and point by point, in the paper's normalised coordinates; any rank.
+
+A point lies between two pixels on each axis: its value is the sum over the 2^rank corners of the
+product of the axes' shares, (1 - part) for the first pixel and part for the second. Its derivative
+along one axis replaces that axis' shares by -1 and +1.
+"""
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,68 +54,59 @@ def point(cell: int, side: int, n: int, cells: int) -> Point:
     return Point(first, second, position - first, delta_speed, delta_speed + centre_speed)
 
 
-def pool(x: Array, stride: tuple[float, float], weight: Array | None = None) -> Pooled:
+def pool(x: Array, stride: tuple[float, ...], weight: Array | None = None) -> Pooled:
     """The operator and the gradients of sum(out * weight); weight 1 if not given."""
-    soft = [soft_size(n, s) for n, s in zip(x.shape[2:], stride, strict=True)]
-    size = [int(np.round(v)) for v in soft]
-    out = np.zeros((*x.shape[:2], *size))
+    sizes = x.shape[2:]
+    soft = [soft_size(n, s) for n, s in zip(sizes, stride, strict=True)]
+    cells = [int(np.round(v)) for v in soft]
+    out = np.zeros((*x.shape[:2], *cells))
     weight = np.ones_like(out) if weight is None else weight
     grad_x = np.zeros_like(x)
-    grad_size = np.zeros((2, 2))  # (delta, full) x (height, width)
-    for n, c, i, j in np.ndindex(*out.shape):
-        value, at = best(x[n, c], i, j, size)
-        out[n, c, i, j] = value
-        g = weight[n, c, i, j]
-        spread(grad_x[n, c], at, g)
+    grad_size = np.zeros((2, len(stride)))  # (delta, full) x axes
+    for index in np.ndindex(*out.shape):
+        (n, c), cell = index[:2], index[2:]
+        value, at = best(x[n, c], cell, cells)
+        out[index] = value
+        g = weight[index]
+        for pixel, share in corners(at):
+            grad_x[n, c][pixel] += g * share
         grad_size += g * slopes(x[n, c], at)
     chain = np.array(
-        [
-            -n / s**2 if n / s > min(1.5, n) else 0.0
-            for n, s in zip(x.shape[2:], stride, strict=True)
-        ]
+        [-n / s**2 if n / s > min(1.5, n) else 0.0 for n, s in zip(sizes, stride, strict=True)]
     )
     return Pooled(out, grad_x, grad_size[0] * chain, grad_size[1] * chain)
 
 
-def best(plane: Array, i: int, j: int, size: list[int]) -> tuple[float, tuple[Point, Point]]:
-    found: tuple[float, tuple[Point, Point]] | None = None
-    for side_h in (-1, 1):
-        for side_w in (-1, 1):
-            at = (
-                point(i, side_h, plane.shape[0], size[0]),
-                point(j, side_w, plane.shape[1], size[1]),
-            )
-            value = sum(w * plane[r, c] for r, c, w in corners(at))
-            if found is None or value > found[0]:
-                found = (value, at)
+def best(pixels: Array, cell: tuple[int, ...], cells: list[int]) -> tuple[float, list[Point]]:
+    """The largest value of a cell's points, and the first point that has it."""
+    found: tuple[float, list[Point]] | None = None
+    for sides in itertools.product((-1, 1), repeat=len(cell)):
+        at = [point(*of_axis) for of_axis in zip(cell, sides, pixels.shape, cells, strict=True)]
+        value = sum(share * pixels[pixel] for pixel, share in corners(at))
+        if found is None or value > found[0]:
+            found = (value, at)
     assert found is not None
     return found
 
 
-def corners(at: tuple[Point, Point]) -> list[tuple[int, int, float]]:
-    v, h = at
-    return [
-        (v.first, h.first, (1 - v.part) * (1 - h.part)),
-        (v.first, h.second, (1 - v.part) * h.part),
-        (v.second, h.first, v.part * (1 - h.part)),
-        (v.second, h.second, v.part * h.part),
-    ]
+def corners(at: list[Point]) -> Iterator[tuple[tuple[int, ...], float]]:
+    """The pixels around a point, each with its share in the value."""
+    for ends in itertools.product((0, 1), repeat=len(at)):
+        pixel = tuple((p.first, p.second)[end] for p, end in zip(at, ends, strict=True))
+        yield pixel, math.prod((1 - p.part, p.part)[end] for p, end in zip(at, ends, strict=True))
 
 
-def spread(grad: Array, at: tuple[Point, Point], g: float) -> None:
-    for r, c, w in corners(at):
-        grad[r, c] += g * w
-
-
-def slopes(plane: Array, at: tuple[Point, Point]) -> Array:
-    v, h = at
-    a, b = plane[v.first, h.first], plane[v.first, h.second]
-    c, d = plane[v.second, h.first], plane[v.second, h.second]
-    down = (1 - h.part) * (c - a) + h.part * (d - b)
-    right = (1 - v.part) * (b - a) + v.part * (d - c)
-    return np.array(
-        [
-            [v.speed_delta * down, h.speed_delta * right],
-            [v.speed_full * down, h.speed_full * right],
-        ]
-    )
+def slopes(pixels: Array, at: list[Point]) -> Array:
+    """d(value)/d(size) by (delta, full) and axis."""
+    result = np.zeros((2, len(at)))
+    for axis, moving in enumerate(at):
+        others = at[:axis] + at[axis + 1 :]
+        slope = 0.0
+        for pixel, share in corners(others):
+            before, behind = pixel[:axis], pixel[axis:]
+            rise = (
+                pixels[(*before, moving.second, *behind)] - pixels[(*before, moving.first, *behind)]
+            )
+            slope += share * rise
+        result[:, axis] = moving.speed_delta * slope, moving.speed_full * slope
+    return result

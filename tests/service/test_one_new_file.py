@@ -49,7 +49,7 @@ def test_the_api_takes_it(phase, client):
     listed = client.get("/v1/resizers").json()["items"]
     assert {"name": "phase", "about": "Every pixel of one phase."} in listed
     body = {**BODY, "resizer": ["dynopool", phase]}
-    assert client.post("/v1/jobs?validate_only=true", json=body).is_success
+    assert client.post("/v1/jobs", json=body).is_success
 
 
 def test_the_command_line_lists_it(phase, monkeypatch, capsys):

@@ -1,8 +1,4 @@
-"""Figures for notebook, command line and web page; `picture.py` draws the front without plotly.
-
-Plotly is imported when a figure is made, so the library can be used without it. Colours are those
-of Okabe & Ito, which colour-blind readers can tell apart; everything is drawn as SVG, never WebGL.
-"""
+"""What a search found: its front, and the sizes of an architecture."""
 
 from __future__ import annotations
 
@@ -11,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from resnas import pareto
 from resnas.errors import InvalidSpec
+from resnas.plots._colours import BLUE, GREEN, GREY, ORANGE
 from resnas.results import Architecture, Size, TrialResult
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure, Scatter
-
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#9A9A9A"
 
 
 def measured(results: Sequence[TrialResult]) -> list[tuple[TrialResult, float, float]]:

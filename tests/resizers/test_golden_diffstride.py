@@ -1,10 +1,9 @@
-"""DynOPool and DiffStride against stored numbers, and so the references too."""
+"""DiffStride, and its reference, against the authors' numbers."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,70 +12,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from resnas.resizers.diffstride import DiffStride
-from resnas.resizers.dynopool import DynOPool
-from tests.reference import diffstride as diffstride_reference
-from tests.reference import dynopool as dynopool_reference
-
-FOLDER = os.environ.get("RESNAS_GOLDEN_DIR")
-pytestmark = pytest.mark.skipif(
-    FOLDER is None, reason="RESNAS_GOLDEN_DIR does not say where the golden vectors lie"
-)
-DTYPES = [torch.float64, torch.float32]
+from tests.reference import diffstride as reference
+from tests.resizers.golden import DTYPES, agree, channels_first, files, gradients, load
 
 
-def files(pattern: str) -> list[Any]:
-    found = sorted(Path(FOLDER).glob(pattern)) if FOLDER else []
-    return [pytest.param(path, id=path.stem) for path in found] or [
-        pytest.param(None, marks=pytest.mark.skipif(FOLDER is None, reason="no golden vectors"))
-    ]
-
-
-def load(path: Path) -> dict[str, Any]:
-    with np.load(path, allow_pickle=False) as arrays:
-        return {key: arrays[key] for key in arrays.files}
-
-
-def agree(found: Tensor | None, wanted: Any, tolerance: float) -> None:
-    """Absolute where values are at most 1, relative to the largest one above that."""
-    assert found is not None
-    scale = max(1.0, float(np.abs(wanted).max()))
-    np.testing.assert_allclose(found.detach().double(), wanted, rtol=0, atol=tolerance * scale)
-
-
-def gradients(
-    resizer: torch.nn.Module, x: Any, weight: Any, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    leaf = torch.tensor(x, dtype=dtype).requires_grad_()
-    out = resizer(leaf)
-    assert tuple(out.shape) == weight.shape
-    (out * torch.tensor(weight, dtype=dtype)).sum().backward()
-    assert leaf.grad is not None
-    return out, leaf.grad
-
-
-@pytest.mark.parametrize("path", files("dynopool_dyn*.npz"))
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("gradient", ["delta", "full"])
-def test_dynopool_is_the_golden_one(
-    path: Path, dtype: torch.dtype, gradient: Literal["delta", "full"]
-) -> None:
-    golden = load(path)
-    pool = DynOPool(gradient=gradient).to(dtype)
-    pool.stride.data = torch.tensor(golden["alpha"], dtype=dtype)
-    out, grad_x = gradients(pool, golden["x"], golden["w"], dtype)
-    exact = dtype == torch.float64
-    agree(out, golden["out"], 1e-10 if exact else 5e-6)
-    agree(grad_x, golden["grad_x"], 1e-10 if exact else 5e-6)
-    key = "grad_alpha_delta" if gradient == "delta" else "grad_alpha_delta_centre"
-    agree(pool.stride.grad, golden[key], 1e-10 if exact else 2e-4)
-
-
-def diffstride(golden: dict[str, Any]) -> tuple[DiffStride, diffstride_reference.Settings]:
+def diffstride(golden: dict[str, Any]) -> tuple[DiffStride, reference.Settings]:
     lower, upper = (
         None if np.isnan(golden[key]) else float(golden[key])
         for key in ("lower_limit_stride", "upper_limit_stride")
     )
-    settings = diffstride_reference.Settings(
+    settings = reference.Settings(
         smoothness=float(golden["smoothness_factor"]),
         shared=bool(golden["shared_stride"]),
         compat=True,
@@ -96,11 +41,6 @@ def diffstride(golden: dict[str, Any]) -> tuple[DiffStride, diffstride_reference
     return resizer, settings
 
 
-def channels_first(golden: dict[str, Any], key: str) -> Any:
-    last = str(golden["data_format"]) == "channels_last"
-    return golden[key].transpose(0, 3, 1, 2) if last else golden[key]
-
-
 @pytest.mark.parametrize("path", files("diffstride_ds*.npz"))
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_diffstride_is_the_authors(path: Path, dtype: torch.dtype) -> None:
@@ -116,23 +56,11 @@ def test_diffstride_is_the_authors(path: Path, dtype: torch.dtype) -> None:
     agree(resizer.stride.grad, golden["grad_strides_f64"], 1e-10 if exact else 2e-4)
 
 
-@pytest.mark.parametrize("path", files("dynopool_dyn*.npz"))
-def test_the_dynopool_reference_is_the_golden_one(path: Path) -> None:
-    golden = load(path)
-    truth = dynopool_reference.pool(golden["x"], tuple(golden["alpha"]), golden["w"])
-    np.testing.assert_allclose(truth.out, golden["out"], atol=1e-10)
-    np.testing.assert_allclose(truth.grad_x, golden["grad_x"], atol=1e-10)
-    np.testing.assert_allclose(truth.grad_stride_delta, golden["grad_alpha_delta"], atol=1e-10)
-    np.testing.assert_allclose(
-        truth.grad_stride_full, golden["grad_alpha_delta_centre"], atol=1e-10
-    )
-
-
 @pytest.mark.parametrize("path", files("diffstride_ds*.npz"))
-def test_the_diffstride_reference_is_the_authors(path: Path) -> None:
+def test_the_reference_is_the_authors(path: Path) -> None:
     golden = load(path)
     _, settings = diffstride(golden)
-    truth = diffstride_reference.resize(
+    truth = reference.resize(
         channels_first(golden, "x"),
         tuple(golden["strides_init"]),
         settings,
