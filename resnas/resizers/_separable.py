@@ -100,7 +100,7 @@ def _push(
 ) -> Tensor:
     """The axes from `depth` on, which is dimension depth + 1; puts into `kept` what `_pull` needs.
 
-    The first equation of `_spectrum`, `turn` times -i being still to be multiplied.
+    The general equation of `_spectrum`; `turn` factors of -i are still to be multiplied.
     """
     dim = depth + 1
     if depth == len(operator.leading):
@@ -154,9 +154,10 @@ def _along(matrix: Tensor, x: Tensor, dim: int) -> Tensor:
 
 
 def _add_along(out: Tensor, matrix: Tensor, x: Tensor, dim: int) -> Tensor:
-    """Add `_along` to `out` in place, without another pass over it."""
-    flat_out, flat = (t.flatten(dim + 1).flatten(0, dim - 1) for t in (out, x))
-    flat_out.baddbmm_(matrix.expand(len(flat), -1, -1), flat)
+    """Add `_along` to `out`, which is contiguous, in place and without another pass over it."""
+    maps, pixels = out.shape[:dim].numel(), out.shape[dim + 1 :].numel()
+    flat = x.reshape(maps, x.shape[dim], pixels)
+    out.view(maps, out.shape[dim], pixels).baddbmm_(matrix.expand(maps, -1, -1), flat)
     return out
 
 

@@ -23,7 +23,9 @@ class FourSamples(nn.Module):
             centres = (torch.arange(int(cells), device=x.device) * 2 + 1) / cells.detach() - 1
             axes.append((centres - 0.5 / cells, centres + 0.5 / cells))
         samples = [
-            F.grid_sample(x, _grid(rows, columns, len(x)), padding_mode="border")
+            F.grid_sample(
+                x, _grid(rows, columns, len(x)), padding_mode="border", align_corners=False
+            )
             for rows in axes[0]
             for columns in axes[1]
         ]
