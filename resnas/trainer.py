@@ -191,6 +191,7 @@ class Trainer:
             (
                 *(type(self.controller).__name__, self.controller.lam, self.seed),
                 *(space.backbone, space.num_classes, space.input_size, space.resizer, space.place),
+                space.layers,
                 *(type(data).__name__, len(data.train), data.mean, data.std),
                 self.training.model_dump_json(),
             )

@@ -48,11 +48,20 @@ def _attention(operation: Operation) -> Dim:
     return scores * query[-1] + scores * value[-1]
 
 
-_PER_PIXEL = {"nearest": 0, "nearest-exact": 0, "area": 0, "bilinear": 4, "bicubic": 16}
+_PER_PIXEL = {
+    **dict.fromkeys(("nearest", "nearest-exact", "area"), 0),
+    "linear": 2,
+    "bilinear": 4,
+    "trilinear": 8,
+    "bicubic": 16,
+}
 
 
 def _interpolation(operation: Operation) -> Dim:
-    """Neighbours that are weighed for each pixel; nothing where the map has the size already."""
+    """Neighbours that are weighed for each pixel; nothing where no size can make it work.
+
+    One that fits a map to another counts in full, though the two may happen to be equal.
+    """
     upsample: Any = operation.target
     if operation.inputs[0] == operation.output:
         return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from resnas.graph.windows import pair
 from resnas.results import Size
@@ -75,6 +76,15 @@ def convolution_like(conv: nn.Conv2d, weight: Tensor, groups: int = 1) -> nn.Con
     made.weight = parameter(weight, conv.weight)
     made.bias = conv.bias
     return made.train(conv.training)
+
+
+def peculiar(layer: nn.Module) -> str | None:
+    """Why a layer cannot be made anew with other weights, if so: more belongs to it than these."""
+    if is_parametrized(layer):
+        return "its weights are made by a parametrization"
+    if layer._forward_hooks or layer._forward_pre_hooks:
+        return "hooks act on it"
+    return None
 
 
 def parameter(values: Tensor, old: Tensor) -> nn.Parameter:

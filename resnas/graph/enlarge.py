@@ -20,19 +20,36 @@ class ToSize(nn.Module):
 
     Args:
         mode, align_corners: as `torch.nn.functional.interpolate` has them.
+        factors: (vertical, horizontal) that a backbone enlarges the same map by. Where they give
+            the size, pixels lie as they put them: 1.5 makes 7 of 5, but not at steps of 5 / 7.
     """
 
-    def __init__(self, mode: str, align_corners: bool | None) -> None:
+    def __init__(
+        self,
+        mode: str,
+        align_corners: bool | None,
+        factors: tuple[float, float] | None = None,
+    ) -> None:
         super().__init__()
         self.mode = mode
         self.align_corners = align_corners
+        self.factors = factors
 
     def forward(self, x: Tensor, size: Sequence[int]) -> Tensor:
         """`x` (N, C, H, W) at `size` (height, width); itself where it has that size."""
         height, width = size
         if (x.shape[2], x.shape[3]) == (height, width):
             return x
-        return F.interpolate(x, (height, width), mode=self.mode, align_corners=self.align_corners)
+        mode, corners = self.mode, self.align_corners
+        if self.factors is not None:
+            given = (
+                math.floor(x.shape[2] * self.factors[0]),
+                math.floor(x.shape[3] * self.factors[1]),
+            )
+            if given == (height, width):
+                factors = list(self.factors)
+                return F.interpolate(x, scale_factor=factors, mode=mode, align_corners=corners)
+        return F.interpolate(x, (height, width), mode=mode, align_corners=corners)
 
     def extra_repr(self) -> str:
         """How it interpolates, in the module's repr."""

@@ -9,7 +9,7 @@ from torch import fx, nn
 
 from resnas.errors import InvalidResizer
 from resnas.graph.convert import Converted, insert, plan
-from resnas.graph.embed import embed
+from resnas.graph.embed import embed, peculiar
 from resnas.graph.sites import Place
 from resnas.graph.widen import Spread, TooNarrow, widen
 from resnas.resizers._base import AbstractResizer
@@ -27,7 +27,8 @@ def fold(
     A convolution whose input is folded ("before") takes the channels in itself; elsewhere what
     follows is widened. Either way the network computes what it did, the new weights being zero,
     wherever a strided convolution stood; where a pool stood, it is an average pool for a start. A
-    convolution of several groups cannot take channels of all blocks in, so it is folded "after".
+    convolution of several groups cannot take channels of all blocks in, nor one that makes its own
+    weights (PHC): it is folded "after".
 
     Returns:
         What stands at each site now, in the order of the graph, and for every site left alone the
@@ -49,6 +50,8 @@ def _fold(
     conv = module.get_submodule(str(place.convolution.target)) if place.convolution else None
     if conv is not None and _calls(module, place) > 1:
         raise TooNarrow(place.last, "its convolution is called in several places")
+    if conv is not None and (reason := peculiar(conv)):
+        raise TooNarrow(place.last, reason)
     if conv is not None and placing == "before" and _mixes(conv):
         return _before(module, place, resizer)
     anchor, site, margin = plan(module, place, "after" if placing == "before" else placing)

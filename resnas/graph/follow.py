@@ -132,7 +132,7 @@ class _Walk:
         self.met.add(root)
         size = _size_of(reference, node)
         with self.module.graph.inserting_before(node):
-            fitted = self.module.graph.create_node("call_module", "")
+            fitted = self.module.graph.create_node("call_module", "", name=f"{root.name}_fitted")
         node.replace_input_with(enlarged, fitted)
         self._fit(fitted, enlarged, root, size)
 
@@ -140,10 +140,11 @@ class _Walk:
         """Let what enlarges give `size`: at once if it interpolates, else by a further step."""
         layer = target(self.module, root)
         if isinstance(layer, nn.Upsample):
-            _become(self.module, root, _like(layer), (root.args[0], size))
+            same = ToSize(layer.mode, layer.align_corners, _factors(layer))
+            _become(self.module, root, same, (root.args[0], size))
             return
         with self.module.graph.inserting_after(root):
-            fitted = self.module.graph.create_node("call_module", "")
+            fitted = self.module.graph.create_node("call_module", "", name=f"{root.name}_fitted")
         root.replace_all_uses_with(fitted)
         self.roots[fitted] = (root, True)
         self._fit(fitted, root, root, size)
@@ -186,6 +187,15 @@ def _like(layer: nn.Module) -> ToSize:
     if isinstance(layer, nn.Upsample):
         return ToSize(layer.mode, layer.align_corners)
     return ToSize("bilinear", False)
+
+
+def _factors(layer: nn.Upsample) -> tuple[float, float] | None:
+    """What it enlarges by, where that is no whole number; none if it goes by the size alone."""
+    factor = layer.scale_factor
+    if factor is None or layer.recompute_scale_factor:
+        return None
+    v, h = (factor[0], factor[1]) if isinstance(factor, tuple) else (factor, factor)
+    return None if float(v).is_integer() and float(h).is_integer() else (float(v), float(h))
 
 
 def _become(module: fx.GraphModule, node: fx.Node, layer: nn.Module, args: Any) -> None:

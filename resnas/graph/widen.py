@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from resnas.costs._base import lookup
-from resnas.graph.embed import convolution_like, parameter
+from resnas.graph.embed import convolution_like, parameter, peculiar
 from resnas.graph.enlarge import ToSize
 from resnas.graph.rules import ELEMENTWISE, POINTWISE, REDUCING, argument
 from resnas.graph.sites import target
@@ -45,7 +45,7 @@ class Spread:
     def weight(self, weight: Tensor) -> Tensor:
         """A layer's weight (out, in, ...) that takes the widened map in, with equal results."""
         shares = torch.tensor(self.share, dtype=weight.dtype, device=weight.device)
-        return self.at(weight, 1) * shares.view(1, -1, *[1] * (weight.dim() - 2))
+        return self.at(weight, 1).mul_(shares.view(1, -1, *[1] * (weight.dim() - 2)))
 
     def pixels(self, count: int) -> Spread:
         """The same map flattened, `count` pixels a channel."""
@@ -84,7 +84,10 @@ class Widening:
         calls = [n for n in self.module.graph.nodes if n.op == node.op and n.target == node.target]
         if len(calls) > 1:
             raise TooNarrow(node, "it is called in several places")
-        return target(self.module, node)
+        found = target(self.module, node)
+        if reason := peculiar(found):
+            raise TooNarrow(node, reason)
+        return found
 
     def apply(self) -> None:
         """Put the new layers in place and note the new shapes."""
@@ -160,7 +163,7 @@ def _linear(plan: Widening, node: fx.Node, spread: Spread) -> None:
     linear = plan.layer(node)
     if len(node.all_input_nodes[0].meta["value"]) != 2:
         raise TooNarrow(node, "it is given a map that is not flattened")
-    made = copy.deepcopy(linear)
+    made = copy.deepcopy(linear, {id(linear.weight): linear.weight})  # of its weight no copy
     made.weight = parameter(spread.weight(linear.weight.detach()), linear.weight)
     made.in_features = len(spread.origin)
     plan.layers[str(node.target)] = made

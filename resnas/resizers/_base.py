@@ -22,8 +22,8 @@ Place = Literal["after", "conv", "before"]
 Extent = tuple[int, ...]
 """Pixels by axis: (H, W) of a map, (L,) of a signal, (D, H, W) of a volume."""
 
-_on_host: MutableMapping[Tensor, tuple[int, tuple[float, ...]]] = WeakTensorKeyDictionary()
-"""Of strides on an accelerator: the version that was last fetched, and its numbers."""
+_on_host: MutableMapping[Tensor, tuple[object, tuple[float, ...]]] = WeakTensorKeyDictionary()
+"""Of strides on an accelerator: the state that was last fetched, and its numbers."""
 
 
 @dataclass(frozen=True)
@@ -173,14 +173,29 @@ class AbstractResizer(nn.Module, ABC):
 
         An accelerator is asked again only after the stride has changed: asking waits for all
         that it has still to do.
+
+        Raises:
+            InvalidResizer: training has made it something that is no stride.
         """
         if self.stride.device.type == "cpu":
-            return _numbers(self.stride, self.rank)
+            return self._fetched()
+        state = (self.stride.data_ptr(), self.stride.dtype, self.stride._version)
         known = _on_host.get(self.stride)
-        if known is None or known[0] != self.stride._version:
-            known = (self.stride._version, _numbers(self.stride, self.rank))
+        if known is None or known[0] != state:
+            known = (state, self._fetched())
             _on_host[self.stride] = known
         return known[1]
+
+    def _fetched(self) -> tuple[float, ...]:
+        numbers = _numbers(self.stride, self.rank)
+        if not all(0 < s < math.inf for s in numbers):
+            raise InvalidResizer(
+                type(self).__name__,
+                f"its stride has become {numbers}",
+                "A stride is positive and finite: lower its learning rate (arch_lr) or λ, and call "
+                "clip_strides() of the space after each step",
+            )
+        return numbers
 
     @torch.no_grad()
     def clip_stride(self, size: Extent) -> None:
@@ -212,7 +227,7 @@ class AbstractResizer(nn.Module, ABC):
 
     def extra_repr(self) -> str:
         """The stride, in the module's repr."""
-        return f"stride=({', '.join(f'{s:.4g}' for s in self.strides())})"
+        return f"stride=({', '.join(f'{s:.4g}' for s in _numbers(self.stride, self.rank))})"
 
 
 ENTRY = AbstractResizer

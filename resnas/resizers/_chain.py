@@ -77,13 +77,15 @@ def join(
             adaptors beside human resizing); otherwise each truncates what it makes of its input.
 
     Raises:
-        InvalidResizer: no adaptors, one given twice, or a size or limit below 1 pixel.
+        InvalidResizer: no adaptors, one given twice or several that share a stride (of a group
+            give one: the others follow it), or a size or limit below 1 pixel.
     """
-    if not adaptors or len({id(adaptor) for adaptor in adaptors}) < len(adaptors):
+    if not adaptors or len({id(adaptor.stride) for adaptor in adaptors}) < len(adaptors):
         raise InvalidResizer(
             "join(adaptors=...)",
-            f"{len(adaptors)} were given, none or one of them twice",
-            "Pass each ShapeAdaptor of the chain once, in the order in which the map passes them",
+            f"{len(adaptors)} were given, none, one of them twice or two that share a stride",
+            "Pass the ShapeAdaptors of the chain in the order in which the map passes them, and of "
+            "a group its leader alone",
         )
     if len(entered) != 2 or not all(1 <= n < math.inf for n in entered) or not limit >= 1:
         raise InvalidResizer(
@@ -93,4 +95,4 @@ def join(
         )
     chain = Chain(tuple(adaptors), entered, limit, running)
     for adaptor in adaptors:
-        adaptor.chain = chain
+        adaptor._chain = chain

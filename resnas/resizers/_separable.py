@@ -49,11 +49,11 @@ class FixedSpectrum(nn.Module):
         self.rank = len(operator.leading) + 1
         for depth, axis in enumerate(operator.leading):
             more = 2 * edge - len(axis.odd)
-            self.register_buffer(f"matrix{depth}", axis.matrix)
-            self.register_buffer(f"into{depth}", F.pad(axis.edge.into, (0, 0, 0, more)))
+            self.register_buffer(f"matrix{depth}", axis.matrix.clone())  # the operator is shared
+            self.register_buffer(f"into{depth}", F.pad(axis.edge.into, (0, 0, 0, more)).clone())
             self.register_buffer(f"back{depth}", F.pad(axis.edge.outs[3] * axis.odd, (0, more)))
         for turn, matrix in enumerate(operator.last.matrices):
-            self.register_buffer(f"last{turn}", matrix)
+            self.register_buffer(f"last{turn}", matrix.clone())
 
     def forward(self, x: Tensor) -> Tensor:
         """Resize `x` (N, C, *sizes)."""

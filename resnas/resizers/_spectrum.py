@@ -129,15 +129,23 @@ def _matrix(band: Band, weights: Tensor, turn: int) -> Tensor:
         return torch.mm(waves.outs[turn] * weights.repeat(2), waves.into)
 
 
-@lru_cache(maxsize=256)
 def _waves(band: Band, count: int, device: torch.device, dtype: torch.dtype) -> Waves:
-    """The last `count` frequencies of a band.
+    """The last `count` frequencies of a band; kept by size and device where they are small.
+
+    A long axis has a table of many megabytes for every size that a stride gives it.
+    """
+    small = (band.n + band.m) * count <= 2**16
+    return (_kept_waves if small else _make_waves)(band, count, device, dtype)
+
+
+def _make_waves(band: Band, count: int, device: torch.device, dtype: torch.dtype) -> Waves:
+    """The tables themselves.
 
     Ordinary tensors even when first asked for in inference mode: later gradients need them.
     """
     with torch.inference_mode(False), torch.no_grad():
-        into = _angles(range(band.n), band.kept[-count:], band.n).T
-        out = _angles(range(band.m), band.placed[-count:], band.m)
+        into = _angles(band.n, band.kept[-count:]).T
+        out = _angles(band.m, band.placed[-count:])
         cos, sin = out.cos(), out.sin()
         turned = ((cos, sin), (sin, -cos), (-cos, -sin), (-sin, cos))
         return Waves(
@@ -146,9 +154,12 @@ def _waves(band: Band, count: int, device: torch.device, dtype: torch.dtype) -> 
         )
 
 
-def _angles(pixels: range, frequencies: tuple[int, ...], length: int) -> Tensor:
+_kept_waves = lru_cache(maxsize=256)(_make_waves)
+
+
+def _angles(length: int, frequencies: tuple[int, ...]) -> Tensor:
     """2 pi k t / length, (pixels, frequencies); reduced in integers, so exact for long axes."""
-    turns = torch.tensor([[t * k % length for k in frequencies] for t in pixels])
+    turns = torch.outer(torch.arange(length), torch.tensor(frequencies)).remainder_(length)
     return turns.double() * (2 * math.pi / length)
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from resnas.errors import InvalidResizer
 from resnas.polynomial import Dim
 from resnas.resizers import _separable, _spectrum, _window
-from resnas.resizers._base import AbstractResizer, Extent, Site
+from resnas.resizers._base import AbstractResizer, Extent, Site, constant
 from resnas.resizers._spectrum import Band, Weights
 
 Real = TypeVar("Real", float, Tensor)
@@ -91,7 +91,7 @@ class DiffStride(AbstractResizer):
         """
         lead = size if lead is None else lead
         stride = _straight(self.stride.to(size), max(self.limits[0], 1e-3))
-        wanted = lead / _clip(stride, -math.inf, self.limits[1]) + size.new_tensor(self.offset)
+        wanted = lead / _clip(stride, -math.inf, self.limits[1]) + constant(self.offset, size)
         odd, last = size.detach() % 2, torch.arange(self.rank, device=size.device) == self.rank - 1
         whole = size.detach() - odd * last
         edge = wanted.detach().clamp(min=2) + 2 * self.smoothness - odd * ~last
@@ -124,7 +124,8 @@ class DiffStride(AbstractResizer):
     @torch.no_grad()
     def fixed(self, size: Extent, lead: Extent | None = None) -> nn.Module:
         """The matrix products with constant matrices."""
-        bands, weights = self._spectrum(size, lead, self.stride.dtype)
+        exact = torch.promote_types(self.stride.dtype, torch.float32)
+        bands, weights = self._spectrum(size, lead, exact)
         operator = _spectrum.operator(bands, weights, self.stride.dtype)
         return _separable.FixedSpectrum(operator, self._edge())
 

@@ -57,9 +57,6 @@ class ShapeAdaptor(AbstractResizer):
         cost_reaches: whether the stride gets a gradient from the size too, so that a cost can move
             it. False, as published: only from the blend.
 
-    Attributes:
-        chain: what it shares with other adaptors, set by `join`: a limit on their common size.
-
     Raises:
         InvalidResizer: scales that are not 0 < small < large, or a stride outside of them.
     """
@@ -83,7 +80,13 @@ class ShapeAdaptor(AbstractResizer):
         self.residual = residual
         self.cost_reaches = cost_reaches
         self.smallest = (1.0, 1.0)
-        self.chain: Chain | None = None
+        self._chain: Chain | None = None
+        self._leader: tuple[ShapeAdaptor, ...] = ()  # in a tuple: it is no part of this module
+
+    @property
+    def chain(self) -> Chain | None:
+        """What it shares with the adaptors before and behind it, if `join` made them a chain."""
+        return self._leader[0].chain if self._leader else self._chain
 
     @property
     def alpha(self) -> tuple[float, float]:
@@ -210,10 +213,12 @@ class ShapeAdaptor(AbstractResizer):
             self.stride[axis].clamp_(low, max(low, high))
 
     def follow(self, leader: AbstractResizer) -> None:
-        """The leader's scales too: they bound its size."""
+        """The leader's scales, form and chain too: they decide its size."""
         super().follow(leader)
         assert isinstance(leader, ShapeAdaptor)
         self.small, self.large = leader.small, leader.large
+        self.square, self.cost_reaches = leader.square, leader.cost_reaches
+        self._leader = () if leader is self else (leader,)
 
     def extra_repr(self) -> str:
         """Stride and scales, in the module's repr."""
@@ -233,14 +238,17 @@ class ShapeAdaptor(AbstractResizer):
         return v, h
 
     def _share(self, scales: tuple[Real, Real]) -> Real:
-        """σ, the mean of both axes; below 0 where the chain's limit wants less than r1."""
+        """σ, the mean of both axes; below 0 where the chain's limit wants less than r1.
+
+        In the square form the height decides alone, as it does for the size.
+        """
         v, h = (
             (penalty * scale - low) / (high - low)
             for penalty, scale, low, high in zip(
                 self._penalty(), scales, self.small, self.large, strict=True
             )
         )
-        return (v + h) / 2
+        return v if self.square else (v + h) / 2
 
     def _penalty(self) -> tuple[float, float]:
         return (1.0, 1.0) if self.chain is None else self.chain.penalty()
@@ -248,7 +256,8 @@ class ShapeAdaptor(AbstractResizer):
     def _entering(self) -> tuple[float, float] | None:
         """Real-valued size before this adaptor, if it is in a chain that keeps one."""
         running = self.chain is not None and self.chain.running
-        return self.chain.entering(self) if self.chain is not None and running else None
+        leader = self._leader[0] if self._leader else self
+        return self.chain.entering(leader) if self.chain is not None and running else None
 
     def _window(self, size: Extent) -> tuple[int, int]:
         """What max pooling looks at, to give about scale r1: no more than the map."""

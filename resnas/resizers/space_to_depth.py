@@ -41,6 +41,12 @@ class SpaceToDepth(FixedStrideResizer):
     widens = True
 
     def __init__(self, block: int = 2) -> None:
+        if type(block) is not int or block < 1:
+            raise InvalidResizer(
+                f"SpaceToDepth(block={block!r})",
+                "a block is a whole number of pixels on a side, at least 1",
+                "Pass for example block=2",
+            )
         super().__init__((float(block), float(block)))
         self.block = int(block)
         self.widening = self.block**2

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from resnas.errors import InvalidResizer
 from resnas.polynomial import Dim
 from resnas.resizers import _separable, _spectrum
-from resnas.resizers._base import AbstractResizer, Extent, Site, round_down
+from resnas.resizers._base import AbstractResizer, Extent, Site, constant, round_down
 from resnas.resizers._spectrum import Band, Operator, Weights
 
 
@@ -58,7 +58,7 @@ class SpectralPool(AbstractResizer):
         lead = size if lead is None else lead
         ratio = lead / self.stride.to(lead)
         hard = self.hard_size(*(tuple(map(round, t.tolist())) for t in (size, lead)))
-        return ratio + (ratio.new_tensor(hard) - ratio.detach())
+        return ratio + (constant(hard, ratio) - ratio.detach())
 
     def hard_size(self, size: Extent, lead: Extent | None = None) -> Extent:
         """The leader's size / stride rounded down, to even numbers but on the last axis."""

@@ -20,7 +20,9 @@ class FourSamples(nn.Module):
         for n, stride in zip(x.shape[2:], self.stride, strict=True):
             soft = n / stride
             cells = soft.round().detach() + soft - soft.detach()
-            centres = (torch.arange(int(cells), device=x.device) * 2 + 1) / cells.detach() - 1
+            centres = (
+                torch.arange(int(cells.round()), device=x.device) * 2 + 1
+            ) / cells.detach() - 1
             axes.append((centres - 0.5 / cells, centres + 0.5 / cells))
         samples = [
             F.grid_sample(

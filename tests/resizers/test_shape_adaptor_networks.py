@@ -162,6 +162,42 @@ class Inception(nn.Module):
         return torch.cat((self.conv(x), self.pool(x)), dim=1)
 
 
+class Residual(nn.Module):
+    """Two strided convolutions whose maps meet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, stride=2, padding=1)
+        self.shortcut = nn.Conv2d(3, 4, 1, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.conv(x) + self.shortcut(x)
+        return out
+
+
+def test_a_chain_holds_for_all_that_follow_its_adaptors() -> None:
+    space = resnas.convert(Residual(), (3, 32, 32), "shape_adaptor")
+    leader, *others = (m for m in space.modules() if isinstance(m, ShapeAdaptor))
+    with pytest.raises(InvalidResizer, match="share a stride"):
+        join([leader, *others], (32, 32), limit=10)
+    join([leader], (32, 32), limit=10)
+    space = copy.deepcopy(space)
+    assert space(torch.randn(1, 3, 32, 32)).shape[2:] == (10, 10)
+    assert set(space.sizes().values()) == {(10, 10)}
+
+
+def test_the_square_form_goes_by_the_height_alone() -> None:
+    made = ShapeAdaptor((1.2, 1.9), square=True)
+    same = ShapeAdaptor((1.2, 1.2), square=True)
+    x = torch.randn(1, 2, 16, 16)
+    out = made(x)
+    torch.testing.assert_close(out, same(x))
+    (out.square().sum() + made.soft_size(torch.tensor([16.0, 16.0])).sum()).backward()
+    assert made.stride.grad is not None
+    assert made.stride.grad[0] != 0
+    assert made.stride.grad[1] == 0
+
+
 @pytest.mark.parametrize("stride", [1e-3, 1.7, 1e3])
 def test_maps_of_different_sizes_meet_at_every_stride(stride: float) -> None:
     space = resnas.convert(Inception(), (3, 17, 17), "shape_adaptor")
