@@ -1,6 +1,7 @@
 """Shape Adaptor: two branches of fixed scales, blended to a map of the scale between them.
 
-Liu et al., Shape Adaptor: A Learnable Resizing Module, ECCV 2020 (doi 10.1007/978-3-030-58610-2_39).
+Liu et al., Shape Adaptor: A Learnable Resizing Module, ECCV 2020
+(doi 10.1007/978-3-030-58610-2_39).
 
 A small branch has scale r1 (max pooling, if nothing else), a large one scale r2 (the map itself).
 With σ between 0 and 1 both are resized bilinearly (`align_corners=True`) to scale
