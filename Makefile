@@ -25,7 +25,8 @@ lint: $(READY)
 
 # How fast it is; every script prints its own table.
 bench: $(READY)
-	set -e; for script in tests/benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+	set -e; for name in $(basename $(notdir $(wildcard tests/benchmarks/[!_]*.py))); do \
+	  echo "== $$name"; $(BIN)/python -m tests.benchmarks.$$name; done
 
 # The server with its worker, on http://127.0.0.1:8642; data in DATA_DIR where that is given.
 serve: $(READY)
