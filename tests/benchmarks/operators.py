@@ -1,7 +1,8 @@
 """Every operator beside a strided convolution: ratios inside one process.
 
-Forward and backward with all gradients; the candidates take turns, so that whatever else the
-machine does meets all of them alike. Medians over the rounds. Prints a table for each shape, and
+Forward and backward with all gradients; the candidates take turns in an order that changes, so that
+whatever else the machine does, and what is in its caches, meets all of them alike. Medians over the
+rounds. Prints a table for each shape, and
 writes the same figures as JSON where `--json FILE` says.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import statistics
 import tempfile
 import time
@@ -82,8 +84,8 @@ def take_turns(calls: dict[str, Callable[[], object]], rounds: int, watch: Stopw
     """Median milliseconds by name; the first rounds, which fill caches, are not counted."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(rounds + 3):
-        for name, call in calls.items():
-            spent = watch(call)
+        for name in random.Random(turn).sample(list(calls), len(calls)):
+            spent = watch(calls[name])
             if turn >= 3:
                 times[name].append(spent)
     return {name: statistics.median(spent) for name, spent in times.items()}
@@ -151,7 +153,7 @@ def main() -> None:
     """Measure, print, and keep."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--threads", type=int, default=2)
-    arguments.add_argument("--rounds", type=int, default=20)
+    arguments.add_argument("--rounds", type=int, default=30)
     arguments.add_argument("--json", type=Path, help="file for the figures")
     given = arguments.parse_args()
     torch.manual_seed(0)
