@@ -14,9 +14,12 @@ from resnas.catalog import resizers
 from resnas.costs._base import Operation
 from resnas.errors import GraphError, UnknownName
 from resnas.graph.convert import Converted, follow_leaders, replace
+from resnas.graph.flattening import fit_to_flatten
 from resnas.graph.fold import fold
-from resnas.graph.follow import follow, name_interpolations
-from resnas.graph.sites import Place, find, global_pools, group, select
+from resnas.graph.follow import follow
+from resnas.graph.grouping import group
+from resnas.graph.naming import name_functions
+from resnas.graph.sites import Place, find, global_pools, select
 from resnas.graph.sizes import Propagation
 from resnas.graph.trace import trace
 from resnas.layers._replacing import replace_layers
@@ -35,6 +38,8 @@ def convert(
     place: Placing | None = None,
     layers: Sequence[str] = (),
     sites: Sequence[str] | None = None,
+    freeze_sites: Sequence[str] = (),
+    fit_flattened: bool = False,
 ) -> SearchSpace:
     """Make the resolutions of a CNN learnable.
 
@@ -55,12 +60,17 @@ def convert(
             settings and stages where they are not for all: "phc:n=4@stage3+stage4". What is told
             of the backbone (its own sizes and cost) is then told of it with these layers.
         sites: names of the sites to convert; None: all.
+        freeze_sites: names of sites to leave as they are.
+        fit_flattened: put an adaptive average pool before each map that is flattened with its
+            pixels, such that it keeps its number of features whatever the size of the map. At
+            the backbone's own sizes that pool changes nothing.
 
     Raises:
         UnknownName: no such resizer, place, layer, setting of one, module or site.
         InvalidLayer: a layer cannot be replaced as asked, or there is nothing to replace.
         UntraceableBackbone, UnsizedOperation, SizeConflict: the backbone cannot be rewritten; the
             message names the node and its source line.
+        NothingToResize: no place changes the resolution, or none of them can be resized.
 
     >>> space = convert(nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU()), (3, 32, 32))
     >>> space.sizes()
@@ -70,13 +80,11 @@ def convert(
     placing = place or entry.place
     if placing not in get_args(Placing):
         raise UnknownName.among("place", placing, get_args(Placing))
-    backbone = copy.deepcopy(model)
-    if layers:
-        replace_layers(backbone, layers, _entering(trace(backbone, input_size)))
-    traced = trace(backbone, input_size)
-    name_interpolations(traced)
+    traced = _traced(model, input_size, layers)
+    if fit_flattened:
+        fit_to_flatten(traced)
     human = Propagation(traced, {}, lambda one, _other, _node: one).operations()
-    chosen = select(find(traced), sites)
+    chosen = select(find(traced), sites, freeze_sites)
     if entry.widens:
         replaced, fixed = fold(traced, chosen, entry, placing)
     else:
@@ -104,6 +112,18 @@ def freeze(space: SearchSpace) -> fx.GraphModule:
     Its outputs in eval mode equal the space's to 1e-5 in float32; it has no strides any more.
     """
     return space.freeze()
+
+
+def _traced(
+    model: nn.Module, input_size: tuple[int, int, int], layers: Sequence[str]
+) -> fx.GraphModule:
+    """The graph of a copy of `model` with `layers` in it, functions named."""
+    backbone = copy.deepcopy(model)
+    if layers:
+        replace_layers(backbone, layers, _entering(trace(backbone, input_size)))
+    traced = trace(backbone, input_size)
+    name_functions(traced)
+    return traced
 
 
 def _entering(module: fx.GraphModule) -> dict[str, list[tuple[int, int, int]]]:

@@ -8,7 +8,8 @@ ResnasError
 ├── GraphError               a backbone that cannot be rewritten
 │   ├── UntraceableBackbone  torch.fx cannot follow its forward
 │   ├── UnsizedOperation     no rule says which size an operation's result has
-│   └── SizeConflict         maps meet whose sizes cannot be made equal
+│   ├── SizeConflict         maps meet whose sizes cannot be made equal
+│   └── NothingToResize      no site was found, or none can be resized
 ├── UnsupportedLayer         a cost has no rule for a layer
 ├── InvalidResizer           a resizer was built or fed with something it cannot handle
 ├── InvalidLayer             a replacement of a layer that cannot be built or fed
@@ -97,11 +98,21 @@ class UntraceableBackbone(GraphError):
 
 
 class UnsizedOperation(GraphError):
-    """No rule says which size the result of an operation has."""
+    """No rule says which size the result of an operation has.
+
+    Attributes:
+        variables: of the propagation, those that the operation's inputs depend on.
+    """
+
+    variables: frozenset[int] = frozenset()
 
 
 class SizeConflict(GraphError):
     """Maps meet whose sizes cannot be made equal."""
+
+
+class NothingToResize(GraphError):
+    """A backbone has no place at which its resolution could be learned."""
 
 
 class UnsupportedLayer(GraphError):

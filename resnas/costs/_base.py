@@ -6,7 +6,7 @@ import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +22,18 @@ Target = nn.Module | Callable[..., Any] | str | torch.Tensor
 tensor that is read (a parameter used directly)."""
 
 
+class Counted(NamedTuple):
+    """What the matrix products in an operation compute: for layers that have no rule.
+
+    Attributes:
+        macs: multiply-accumulates.
+        elements: numbers that they put out.
+    """
+
+    macs: Dim
+    elements: Dim
+
+
 @dataclass(frozen=True)
 class Operation:
     """One node of a graph, as a cost gets to see it.
@@ -31,12 +43,15 @@ class Operation:
         target: what it does.
         inputs: shapes of its tensor arguments, in order; entry 0 is the batch, 1.
         output: shape of its result, or None where that is no tensor.
+        counted: what was seen in it when it ran; None where it is in `KNOWN`, or nothing could
+            be told.
     """
 
     place: str
     target: Target
     inputs: tuple[Shape, ...]
     output: Shape | None
+    counted: Counted | None = None
 
 
 class AbstractCost(ABC):
@@ -88,15 +103,29 @@ def lookup(rules: Mapping[Any, Entry], target: Target) -> Entry | None:
     return None
 
 
-def add_up(rules: Mapping[Any, Rule], operations: Sequence[Operation], counter: str) -> Dim:
+def add_up(
+    rules: Mapping[Any, Rule],
+    operations: Sequence[Operation],
+    counter: str,
+    counted: Callable[[Counted], Dim],
+) -> Dim:
     """The sum over all operations; every resizer follows the rule of `AbstractResizer`.
 
+    Args:
+        rules: by what an operation does.
+        operations: of a whole network.
+        counter: name of the rules.
+        counted: the figure of operations that have no rule, from what was seen in them.
+
     Raises:
-        UnsupportedLayer: an operation has no rule.
+        UnsupportedLayer: an operation has no rule, and could not be seen through either.
     """
     count: Dim = 0
     for operation in operations:
         resizes = isinstance(operation.target, AbstractResizer)
+        if operation.counted is not None:
+            count = counted(operation.counted) + count
+            continue
         rule = rules[AbstractResizer] if resizes else rule_for(rules, operation, counter)
         count = rule(operation) + count
     return count
@@ -171,3 +200,14 @@ FREE: dict[Any, Rule] = dict.fromkeys(
 )
 """Layers without a matrix product: normalisation (which folds into the convolution before it),
 activation, pooling, addition, gating and everything that only moves numbers."""
+
+WORKING: tuple[Any, ...] = (
+    *(nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.Linear, F.conv2d, F.linear),
+    *(torch.conv2d, torch.matmul, torch.bmm, operator.matmul, "matmul", "__matmul__"),
+    *(F.scaled_dot_product_attention, nn.Upsample, "resnas.graph.enlarge.ToSize"),
+    "resnas.graph.windows.Convolution",
+)
+"""Layers that compute: each cost that counts computing has a rule for all of them."""
+
+KNOWN = {**FREE, **dict.fromkeys(WORKING, _nothing)}
+"""What need not be seen through."""

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import ClassVar, final
 
-import torch
-import torch.nn.functional as F
-from torch import nn
-
-from resnas.costs._base import FREE, AbstractCost, Operation, Rule, add_up
+from resnas.costs._base import FREE, WORKING, AbstractCost, Operation, Rule, add_up
 from resnas.polynomial import Dim, product
 from resnas.resizers._base import AbstractResizer
 
@@ -20,12 +16,7 @@ def _elements(operation: Operation) -> Dim:
     return product(operation.output)
 
 
-_LAYERS = (
-    *(nn.Upsample, "resnas.graph.enlarge.ToSize"),
-    *(nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.Linear, F.conv2d, F.linear),
-    *(torch.matmul, torch.bmm, operator.matmul, "matmul", F.scaled_dot_product_attention),
-)
-_RULES: dict[object, Rule] = {**FREE, **dict.fromkeys((*_LAYERS, AbstractResizer), _elements)}
+_RULES: dict[object, Rule] = {**FREE, **dict.fromkeys((*WORKING, AbstractResizer), _elements)}
 
 
 @final
@@ -42,4 +33,4 @@ class Activations(AbstractCost):
 
     def total(self, operations: Sequence[Operation]) -> Dim:
         """Sum over all operations."""
-        return add_up(_RULES, operations, self.counter)
+        return add_up(_RULES, operations, self.counter, attrgetter("elements"))

@@ -92,12 +92,13 @@ _RULES: dict[object, Rule] = {
     nn.Upsample: _interpolation,
     "resnas.graph.enlarge.ToSize": _interpolation,
     nn.Linear: _linear,
-    F.conv2d: _functional_convolution,
+    **dict.fromkeys((F.conv2d, torch.conv2d), _functional_convolution),
+    "resnas.graph.windows.Convolution": _functional_convolution,
     F.linear: _linear,
     torch.matmul: _matrix_product,
     torch.bmm: _matrix_product,
     operator.matmul: _matrix_product,
-    "matmul": _matrix_product,
+    **dict.fromkeys(("matmul", "__matmul__"), _matrix_product),
     F.scaled_dot_product_attention: _attention,
     AbstractResizer: _resizer,
 }
@@ -119,4 +120,4 @@ class Macs(AbstractCost):
 
     def total(self, operations: Sequence[Operation]) -> Dim:
         """Sum over all operations (eq. 4.7 of the thesis, over the real graph)."""
-        return add_up(_RULES, operations, self.counter)
+        return add_up(_RULES, operations, self.counter, operator.attrgetter("macs"))

@@ -12,9 +12,10 @@ from torch import fx, nn
 
 from resnas.errors import SizeConflict
 from resnas.graph.sites import Place, behind, is_global_pool, target
-from resnas.graph.sizes import Propagation, Resized, Special
+from resnas.graph.sizes import Propagation, Special
 from resnas.graph.trace import spatial, where
-from resnas.graph.windows import pair
+from resnas.graph.variables import Resized
+from resnas.graph.windows import reaches
 from resnas.polynomial import Dim, Shape
 from resnas.resizers._base import AbstractResizer, Site
 from resnas.resizers._base import Place as Placing
@@ -70,7 +71,9 @@ def plan(module: fx.GraphModule, place: Place, placing: Placing) -> tuple[fx.Nod
         anchor = place.pool.all_input_nodes[0]
         size_in = spatial(anchor)
     else:
-        grown = _growth(module.get_submodule(str(conv.target)))
+        both = reaches(module.get_submodule(str(conv.target)))
+        assert both is not None
+        grown = (both[0].growth, both[1].growth)
         size_in = spatial(conv.all_input_nodes[0])
         if placing == "before":
             anchor, margin = conv.all_input_nodes[0], (-grown[0], -grown[1])
@@ -85,14 +88,6 @@ def plan(module: fx.GraphModule, place: Place, placing: Placing) -> tuple[fx.Nod
         size_out=(place.size[0] + margin[0], place.size[1] + margin[1]),
     )
     return anchor, site, margin
-
-
-def _growth(conv: Any) -> Size:
-    """Pixels that a convolution adds to each axis when its stride is 1: 2p - d (k - 1)."""
-    padded = 0 if isinstance(conv.padding, str) else conv.padding  # "valid"; "same" has stride 1
-    padding, dilation, kernel = (pair(v) for v in (padded, conv.dilation, conv.kernel_size))
-    v, h = (2 * padding[a] - dilation[a] * (kernel[a] - 1) for a in (0, 1))
-    return (v, h)
 
 
 def insert(
@@ -202,7 +197,8 @@ def _resized(
             return (before[0], before[1] * resizer.widening, *resizer.hard_size(before[2:]))
         if leader.module not in variables:
             step = Resized(leader.module, (before[2], before[3]))
-            variables[leader.module] = propagation.program.resized(step)
+            human = spatial(leader.node)
+            variables[leader.module] = propagation.program.resized(step, human)
         height, width = variables[leader.module]
         return (*before[:2], height + shift[0], width + shift[1])
 

@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from resnas.errors import UnsizedOperation
-from resnas.graph.sizes import Map, Propagation, Rule
+from resnas.graph.sizes import Propagation, Rule
 from resnas.graph.trace import where
+from resnas.graph.values import Map
 from resnas.polynomial import Dim
 
 

@@ -6,46 +6,18 @@ a U-Net's skip, of a pyramid's lateral branch. Where sizes are learned, that is 
 
 from __future__ import annotations
 
-import inspect
 import operator
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import fx, nn
 
 from resnas.graph.enlarge import ToSize
+from resnas.graph.naming import become
 from resnas.graph.rules import ELEMENTWISE
 from resnas.graph.sites import Place, target
 from resnas.graph.trace import spatial
-
-
-def name_interpolations(module: fx.GraphModule) -> None:
-    """Make modules of calls of `F.interpolate`, so that costs and sizes can be told from them.
-
-    One of a constant size or factor becomes `nn.Upsample`, one whose size is computed from other
-    maps becomes `ToSize`. Any other (with antialiasing, or a computed factor) stays.
-    """
-    for node in module.graph.nodes:
-        if node.op != "call_function" or node.target is not F.interpolate:
-            continue
-        given = inspect.signature(F.interpolate).bind(*node.args, **node.kwargs)
-        given.apply_defaults()
-        settings = dict(given.arguments)
-        x, size, scale = (settings.pop(key) for key in ("input", "size", "scale_factor"))
-        antialias = settings.pop("antialias")
-        computed = _has_nodes(size)
-        if isinstance(size, fx.Node) and isinstance(size.meta["value"], int):
-            size = (size, size)
-        if antialias or _has_nodes((scale, *settings.values())):
-            continue
-        if computed:
-            layer: nn.Module = ToSize(settings["mode"], settings["align_corners"])
-        else:
-            layer = nn.Upsample(size, scale, **settings)
-        _become(module, node, layer, (x, size) if computed else (x,))
-    module.recompile()
 
 
 def follow(module: fx.GraphModule, places: Sequence[Place]) -> None:
@@ -57,7 +29,7 @@ def follow(module: fx.GraphModule, places: Sequence[Place]) -> None:
     reach is left as it is.
 
     Args:
-        module: traced, `name_interpolations` done.
+        module: traced, `name_functions` done.
         places: the sites that can change sizes.
     """
     walk = _Walk(module, places)
@@ -113,6 +85,8 @@ class _Walk:
         return -1 if root is None else self.order[root]
 
     def _meet(self, node: fx.Node, maps: Sequence[fx.Node]) -> None:
+        if not maps:  # both are stretched
+            return
         reference = min(maps, key=self._age)
         for enlarged in maps:
             root = self._root(enlarged)
@@ -141,7 +115,7 @@ class _Walk:
         layer = target(self.module, root)
         if isinstance(layer, nn.Upsample):
             same = ToSize(layer.mode, layer.align_corners, _factors(layer))
-            _become(self.module, root, same, (root.args[0], size))
+            become(self.module, root, same, (root.args[0], size))
             return
         with self.module.graph.inserting_after(root):
             fitted = self.module.graph.create_node("call_module", "", name=f"{root.name}_fitted")
@@ -153,7 +127,7 @@ class _Walk:
         """Make `fitted` the map `enlarged`, due to `root`, at another size."""
         fitted.meta.update(enlarged.meta)
         fitted.stack_trace = root.stack_trace
-        _become(self.module, fitted, _like(target(self.module, root)), (enlarged, size))
+        become(self.module, fitted, _like(target(self.module, root)), (enlarged, size))
 
     def _comes_after(
         self, reference: fx.Node, root: fx.Node, enlarged: fx.Node, node: fx.Node
@@ -198,13 +172,6 @@ def _factors(layer: nn.Upsample) -> tuple[float, float] | None:
     return None if float(v).is_integer() and float(h).is_integer() else (float(v), float(h))
 
 
-def _become(module: fx.GraphModule, node: fx.Node, layer: nn.Module, args: Any) -> None:
-    """Let a node of the graph call `layer` instead."""
-    name = f"to_size_{node.name}"
-    module.add_submodule(name, layer)
-    node.op, node.target, node.args, node.kwargs = "call_module", name, args, {}
-
-
 def _size_of(reference: fx.Node, before: fx.Node) -> fx.Node:
     """A node that reads (height, width) of a map."""
     graph = reference.graph
@@ -213,6 +180,7 @@ def _size_of(reference: fx.Node, before: fx.Node) -> fx.Node:
         size = graph.call_function(operator.getitem, (shape, slice(2, None)))
     shape.meta["value"] = reference.meta["value"]
     size.meta["value"] = reference.meta["value"][2:]
+    shape.meta["dtype"] = size.meta["dtype"] = None
     shape.stack_trace = size.stack_trace = before.stack_trace
     return size
 
@@ -234,9 +202,3 @@ def _is_map(node: fx.Node) -> bool:
     value = node.meta.get("value")
     reads = node.target is getattr or node.target == "size"  # a shape is no map
     return isinstance(value, torch.Size) and len(value) == 4 and not reads
-
-
-def _has_nodes(value: Any) -> bool:
-    found: list[fx.Node] = []
-    fx.node.map_arg(value, found.append)
-    return bool(found)

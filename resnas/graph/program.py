@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx
 
-from resnas.graph.sizes import Program, Window
+from resnas.graph.variables import Program, Window
 from resnas.polynomial import Dim, Polynomial
 from resnas.resizers._base import AbstractResizer
 from resnas.results import Size

@@ -13,11 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
+from resnas.costs._base import lookup
 from resnas.errors import UnsizedOperation
 from resnas.graph.enlarge import ENLARGING
-from resnas.graph.sizes import Map, Propagation, Rule
+from resnas.graph.sizes import Propagation, Rule
 from resnas.graph.trace import where
-from resnas.graph.windows import SLIDING
+from resnas.graph.values import Map
+from resnas.graph.windows import SLIDING, sliding
 from resnas.polynomial import Dim, Polynomial, Shape, product
 
 Args = list[Any]
@@ -72,7 +74,7 @@ def _meet(p: Propagation, node: fx.Node, one: Dim, other: Dim) -> Dim:
     return other if one == 1 else p.agree(one, other, node)
 
 
-def _arithmetic(node: fx.Node, operands: Args) -> Dim:
+def _arithmetic(node: fx.Node, operands: Args) -> Any:
     one, other = (Polynomial.of(operand) for operand in operands)
     result = None
     if node.target in {operator.add, torch.add}:
@@ -84,7 +86,7 @@ def _arithmetic(node: fx.Node, operands: Args) -> Dim:
     if node.target is operator.floordiv:
         result = _quotient(one, other)
     if result is None:
-        raise unsized(node, "it computes with a size that can change")
+        return NotImplemented
     return result if result.variables() else result.value([])
 
 
@@ -145,6 +147,27 @@ def _flatten_function(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs)
     return _flatten(args[0].shape, start, end)
 
 
+def _parts(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -> Any:
+    """Of torch.split and torch.chunk: as they were, along an axis that cannot change."""
+    del p
+    shape = args[0].shape
+    axis = int(argument(args, kwargs, 2, "dim", 0)) % len(shape)
+    if not isinstance(shape[axis], int) or not isinstance(node.meta["value"], (tuple, list)):
+        return NotImplemented
+    sizes = [int(part[axis]) for part in node.meta["value"]]
+    if sum(sizes) != shape[axis]:
+        return NotImplemented
+    return tuple(Map((*shape[:axis], size, *shape[axis + 1 :])) for size in sizes)
+
+
+def _transpose(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -> Map:
+    del p, node
+    shape = list(args[0].shape)
+    one, other = (int(argument(args, kwargs, at, f"dim{at - 1}", 0)) for at in (1, 2))
+    shape[one], shape[other] = shape[other], shape[one]
+    return Map(tuple(shape))
+
+
 def _reduce(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -> Map:
     del p, node
     shape = args[0].shape
@@ -181,17 +204,13 @@ def _size(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -> Any:
 
 
 def _attribute(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -> Any:
-    del p, kwargs
-    if args[1] == "shape":
-        return args[0].shape
-    raise unsized(node, f"it reads '{args[1]}' of a map whose size can change")
+    del p, node, kwargs
+    return args[0].shape if args[1] == "shape" else NotImplemented
 
 
 def _item(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -> Any:
-    del p, kwargs
-    if isinstance(args[0], Map):
-        raise unsized(node, "it indexes a map whose size can change")
-    return args[0][args[1]]
+    del p, node, kwargs
+    return NotImplemented if isinstance(args[0], Map) else args[0][args[1]]
 
 
 _SAME_MODULES = (
@@ -217,6 +236,14 @@ REDUCING = (torch.mean, torch.sum, torch.amax, "mean", "sum", "amax")
 POINTWISE = frozenset((*_SAME_MODULES, *_SAME_FUNCTIONS))
 """Normalisation, activation and the like: what a site may be moved behind."""
 
+
+def rule_for(called: Any) -> Rule | None:
+    """The size rule of what a node calls, if there is one."""
+    if isinstance(called, (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)):
+        return sliding  # one with a forward of its own too
+    return lookup(RULES, called)
+
+
 RULES: dict[Any, Rule] = {
     **dict.fromkeys(POINTWISE, _same),
     **dict.fromkeys(ELEMENTWISE, _broadcast),
@@ -236,6 +263,8 @@ RULES: dict[Any, Rule] = {
     nn.Linear: _linear,
     torch.permute: _permute,
     "permute": _permute,
+    **dict.fromkeys((torch.transpose, "transpose"), _transpose),
+    **dict.fromkeys((torch.split, torch.chunk, "split", "chunk"), _parts),
     "size": _size,
     getattr: _attribute,
     operator.getitem: _item,

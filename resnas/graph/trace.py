@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -27,8 +29,12 @@ class _Tracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         one = isinstance(m, AbstractLayer) and m.computes_as is not None
-        whole = one or isinstance(m, self._leaves)
+        whole = one or isinstance(m, (*self._leaves, *_WINDOWED))
         return whole or super().is_leaf_module(m, module_qualified_name)
+
+
+_WINDOWED = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
+"""Whole even with a forward of their own: their stride is what is learned."""
 
 
 def _timm_leaves() -> tuple[tuple[type[nn.Module], ...], tuple[Any, ...]]:
@@ -52,10 +58,11 @@ def trace(model: nn.Module, input_size: tuple[int, int, int]) -> fx.GraphModule:
         UntraceableBackbone: fx cannot follow the forward, or it fails at this input size.
     """
     name = type(model).__name__
+    _check_precision(model)
     tracer = _Tracer()
     tracer.record_stack_traces = True
     try:
-        graph = tracer.trace(model)
+        graph = tracer.trace(model, concrete_args=_defaults(model))
     except Exception as error:
         raise UntraceableBackbone(
             _blame(error, name),
@@ -63,11 +70,70 @@ def trace(model: nn.Module, input_size: tuple[int, int, int]) -> fx.GraphModule:
             "Its forward must not branch or loop on the values or shapes of tensors; wrap that "
             "part in a module of its own that keeps the map's size, or choose another backbone",
         ) from error
+    _drop_defaults(graph)
+    inputs = [node.name for node in graph.nodes if node.op == "placeholder"]
+    if len(inputs) != 1:
+        raise UntraceableBackbone(
+            f"{name}, {_line(model)}",
+            f"its forward takes {len(inputs)} inputs ({', '.join(inputs)}), where one is wanted",
+            "Wrap it in a module whose forward takes the images alone",
+        )
     module = fx.GraphModule(model, graph, class_name=name)
     _follow_mode(module)
     module.train(model.training)
     _measure(module, input_size)
     return module
+
+
+def _check_precision(model: nn.Module) -> None:
+    """Refuse what cannot be trained: weights of half precision, quantised layers."""
+    for path, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if tensor.dtype in {torch.float16, torch.bfloat16} or tensor.is_quantized:
+            raise UntraceableBackbone(
+                f"{type(model).__name__}, {path}",
+                f"it is {str(tensor.dtype).removeprefix('torch.')}",
+                "Convert it in float32 (model.float()); train under torch.autocast, and convert "
+                "the space or the frozen network to another precision afterwards",
+            )
+    for path, module in model.named_modules():
+        if ".quantized" in type(module).__module__:
+            raise UntraceableBackbone(
+                f"{type(model).__name__}, {path or 'the model'}",
+                f"{type(module).__name__} is quantised: its weights cannot be trained",
+                "Convert the network as it was before quantisation, and quantise the frozen one",
+            )
+
+
+def _defaults(model: nn.Module) -> dict[str, Any]:
+    """Inputs of the forward that need not be given, with what they are then."""
+    parameters = list(inspect.signature(model.forward).parameters.values())
+    return {p.name: p.default for p in parameters[1:] if p.default is not p.empty}
+
+
+def _drop_defaults(graph: fx.Graph) -> None:
+    """Without inputs that are always as by default, and the tracer's checks that they are."""
+    first, *others = [node for node in graph.nodes if node.op == "placeholder"]
+    del first
+    for node in others:
+        behind = [user for user in node.users if not _only_checks(user)]
+        if behind:
+            continue  # a tensor is wanted there
+        for user in list(node.users):
+            for check in list(user.users):
+                graph.erase_node(check)
+            graph.erase_node(user)
+        graph.erase_node(node)
+
+
+def _only_checks(node: fx.Node) -> bool:
+    """Whether a node says that an input is as by default, or compares it for that."""
+    return not node.users or all(user.target is torch._assert for user in node.users)
+
+
+def _line(model: nn.Module) -> str:
+    """Where the forward of a model is written."""
+    code = type(model).forward.__code__
+    return f"{code.co_filename}:{code.co_firstlineno}"
 
 
 class Randomised(nn.Module):
@@ -113,11 +179,9 @@ def _follow_mode(module: fx.GraphModule) -> None:
 
 
 def _measure(module: fx.GraphModule, input_size: tuple[int, int, int]) -> None:
-    training = module.training
-    module.eval()  # batch norm refuses one sample in training mode
     recorder = _Recorder(module)
     try:
-        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), in_eval_mode(module):
             recorder.run(torch.empty((1, *input_size), **_kind(module)))
     except Exception as error:
         node = recorder.current
@@ -126,8 +190,18 @@ def _measure(module: fx.GraphModule, input_size: tuple[int, int, int]) -> None:
             f"it fails for an input of {'×'.join(map(str, input_size))}: {error}",
             "Check the input size (channels, height, width) against what the backbone expects",
         ) from error
+
+
+@contextmanager
+def in_eval_mode(module: nn.Module) -> Iterator[None]:
+    """All of a module in eval mode: batch norm refuses one sample in training mode."""
+    before = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        yield
     finally:
-        module.train(training)
+        for part, training in before.items():
+            part.training = training
 
 
 class _Recorder(fx.Interpreter):
@@ -141,7 +215,15 @@ class _Recorder(fx.Interpreter):
         n.meta["value"] = fx.node.map_aggregate(
             result, lambda value: value.shape if isinstance(value, Tensor) else value
         )
+        n.meta["dtype"] = _dtypes(result)
         return result
+
+
+def _dtypes(result: Any) -> Any:
+    """The types of the tensors in a result, None for whatever is no tensor."""
+    if isinstance(result, (tuple, list)) and not isinstance(result, torch.Size):
+        return tuple(map(_dtypes, result))
+    return result.dtype if isinstance(result, Tensor) else None
 
 
 def _kind(module: nn.Module) -> dict[str, Any]:

@@ -103,9 +103,14 @@ def test_pools_called_as_functions_are_sites(place):
     torch.testing.assert_close(freeze(space)(x), space(x), rtol=1e-5, atol=1e-5)
 
 
+def test_a_backbone_keeps_its_precision():
+    space = convert(built("resnet_small").double(), (3, 32, 32)).eval()
+    assert space(torch.zeros(1, 3, 32, 32, dtype=torch.float64)).dtype == torch.float64
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_a_backbone_keeps_its_precision(dtype):
-    space = convert(built("resnet_small").to(dtype), (3, 32, 32)).eval()
+def test_a_space_may_be_brought_to_another_precision(dtype):
+    space = convert(built("resnet_small"), (3, 32, 32)).eval().to(dtype)
     out = space(torch.zeros(1, 3, 32, 32, dtype=dtype))
     assert out.dtype == dtype
 

@@ -11,7 +11,7 @@ from torch import nn
 
 import search_spaces
 from resnas.converting import convert, freeze
-from resnas.errors import UnknownName, UnsizedOperation, UntraceableBackbone
+from resnas.errors import NothingToResize, UnknownName, UntraceableBackbone
 
 SMALL = ("vgg_small", "resnet_small", "mobilenet_small")
 CIFAR = ("vgg16", "resnet18", "resnet50", "mobilenet_v2")
@@ -197,7 +197,7 @@ class _Flattened(nn.Module):
 
 
 def test_a_linear_layer_on_a_resized_map_is_refused_by_node_and_line():
-    with pytest.raises(UnsizedOperation, match=r"node head \(head\).*test_convert\.py.*768"):
+    with pytest.raises(NothingToResize, match=r"node head \(head\).*test_convert\.py.*768"):
         convert(_Flattened(), (3, 32, 32))
 
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from resnas.converting import convert, freeze
 from resnas.costs._fvcore import fvcore_counts
-from resnas.errors import UnsizedOperation
+from resnas.errors import NothingToResize
 from resnas.exporting import export
 from resnas.graph.enlarge import ToSize
 from resnas.resizers._base import AbstractResizer
@@ -261,7 +261,7 @@ class _ByHalves(nn.Module):
 
 
 def test_a_broken_factor_that_cannot_follow_is_refused_by_node_and_line():
-    with pytest.raises(UnsizedOperation, match=r"node interpolate.*test_enlarge\.py.*2\.25 times"):
+    with pytest.raises(NothingToResize, match=r"node interpolate.*test_enlarge\.py.*2\.25 times"):
         convert(_ByHalves(), (3, 32, 32))
 
 

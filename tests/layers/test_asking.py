@@ -80,7 +80,7 @@ def test_cas_and_pas_keep_the_weights_and_phc_the_form() -> None:
 
 
 def test_a_module_with_two_names_is_replaced_under_both() -> None:
-    model = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.ReLU())
+    model = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.MaxPool2d(2))
     model.add_module("again", model[0])
     found = convert(model, (4, 8, 8), layers=["phc"])
     assert sum(p.numel() for p in found.weight_parameters()) == 2**3 + 4 * 4 * 9 // 2 + 4
