@@ -12,7 +12,7 @@ from torch import fx, nn
 
 from resnas.catalog import resizers
 from resnas.costs._base import Operation
-from resnas.errors import GraphError, UnknownName
+from resnas.errors import GraphError, UnknownName, UntraceableBackbone
 from resnas.graph.convert import Converted, follow_leaders, replace
 from resnas.graph.flattening import fit_to_flatten
 from resnas.graph.fold import fold
@@ -118,7 +118,15 @@ def _traced(
     model: nn.Module, input_size: tuple[int, int, int], layers: Sequence[str]
 ) -> fx.GraphModule:
     """The graph of a copy of `model` with `layers` in it, functions named."""
-    backbone = copy.deepcopy(model)
+    try:
+        backbone = copy.deepcopy(model)
+    except RuntimeError as error:
+        raise UntraceableBackbone(
+            type(model).__name__,
+            f"it cannot be copied: {str(error).splitlines()[0]}",
+            "It holds tensors that it has computed: convert it before it is run, or run it under "
+            "torch.no_grad()",
+        ) from error
     if layers:
         replace_layers(backbone, layers, _entering(trace(backbone, input_size)))
     traced = trace(backbone, input_size)

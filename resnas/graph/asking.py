@@ -8,17 +8,17 @@ sizes than the backbone's says so too, in torch's words.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from resnas.costs._base import Counted
 from resnas.errors import UnsizedOperation
 from resnas.graph.counting import Counter, Uncounted
-from resnas.graph.interpolation import NoPolynomial, Sample, through
+from resnas.graph.interpolation import Ground, NoPolynomial, Point, through
 from resnas.graph.trace import where
 from resnas.graph.values import Map, variables
 from resnas.polynomial import Dim, Polynomial
@@ -33,37 +33,47 @@ class _Fails(Exception):
 
 @dataclass(frozen=True)
 class _Enquiry:
-    """One operation with the shapes that enter it.
+    """One operation with what enters it.
 
     Attributes:
+        p: the propagation that it is met in.
         node: the operation.
-        called: what it calls: a module, a function, the name of a method.
-        values: of the nodes that enter it.
-        human: the values of all variables in the backbone.
+        known: of every variable that is set, the one whose value it has.
     """
 
+    p: Propagation
     node: fx.Node
-    called: Any
-    values: Mapping[fx.Node, Any]
-    human: Sequence[int]
-    fake: FakeTensorMode
+    known: Mapping[int, int]
 
-    def run(self, point: Mapping[int, int], around: Any = None) -> Any:
-        """Its result where the variables have the values of `point`."""
-        sizes = list(self.human)
-        for variable, value in point.items():
-            sizes[variable] = value
+    @property
+    def ground(self) -> Ground:
+        """What its sizes depend on."""
+        program = self.p.program
+        sources = [self.p.values[source] for source in self.node.all_input_nodes]
+        return Ground(
+            human={v: program.human[v] for v in self.known.values()},
+            near=_near(sources),
+            divisors=_widths(self.p.target(self.node)),
+            values=self.sizes,
+            divided=program.divided,
+        )
+
+    def sizes(self, point: Point) -> list[int]:
+        """All variables at a point."""
+        return self.p.program.values({v: point[of] for v, of in self.known.items()})
+
+    def run(self, point: Point, around: AbstractContextManager[Any]) -> Any:
+        """The result where the variables have the values of `point`."""
+        sizes = self.sizes(point)
 
         def given(source: fx.Node) -> Any:
-            dtypes = source.meta.get("dtype", torch.get_default_dtype())
-            return _concrete(self.values[source], dtypes, sizes)
+            dtypes = source.meta.get("dtype", torch.float32)
+            return _concrete(self.p.values[source], dtypes, sizes)
 
         try:
-            with self.fake, torch.no_grad():
+            with self.p.fake, torch.no_grad():
                 args = fx.node.map_arg(self.node.args, given)
                 kwargs = fx.node.map_arg(self.node.kwargs, given)
-                if around is None:
-                    return self._call(args, kwargs)
                 with around:
                     return self._call(args, kwargs)
         except Uncounted:
@@ -74,39 +84,51 @@ class _Enquiry:
             raise _Fails(f"it fails where a size is another ({at}): {lines[0]}") from error
 
     def _call(self, args: Any, kwargs: Any) -> Any:
+        called = self.p.target(self.node)
         if self.node.op == "call_method":
-            return getattr(args[0], str(self.called))(*args[1:], **kwargs)
-        return self.called(*args, **kwargs)
+            return getattr(args[0], str(called))(*args[1:], **kwargs)
+        return called(*args, **kwargs)
 
 
 def ask(p: Propagation, node: fx.Node) -> Any:
     """The shape (or number) that `node` is, as polynomials in the sizes that enter it.
 
-    Sizes are taken to be independent of each other; where that fails, those along one axis that
-    are equal in the backbone are taken to be one size, on which `p.agree` then decides.
+    All sizes are taken to be independent of each other; where that fails, those behind windows to
+    be what follows from those before; then those along one axis that are equal in the backbone to
+    be one size, on which `p.agree` decides.
 
     Raises:
         UnsizedOperation: it cannot run at other sizes, or its sizes are no polynomials.
     """
-    varying = sorted({v for source in node.all_input_nodes for v in variables(p.values[source])})
-    known = p.same(varying)
-    try:
-        return _fit(p, node, known)
-    except _Fails as failure:
-        human, axes = p.program.human, p.program.axes
-        first: dict[tuple[int, int], int] = {}
-        merged = {v: first.setdefault((human[v], axes[v]), known[v]) for v in varying}
-        if merged == known:
-            raise _refused(node, failure) from failure
+    varying = _varying(p, node)
+    free = p.program.free(varying)
+    attempts = [p.same(varying)]
+    if free != set(varying):
+        attempts.append(p.same(sorted(free)))
+    human, axes = p.program.human, p.program.axes
+    first: dict[tuple[int, int], int] = {}
+    known = attempts[-1]
+    merged = {v: first.setdefault((human[v], axes[v]), of) for v, of in known.items()}
+    if merged != known:
+        attempts.append(merged)
+    failures: list[_Fails] = []
+    for attempt in attempts:
         try:
-            found = _fit(p, node, merged)
-        except _Fails:
-            raise _refused(node, failure) from failure
-    for variable in varying:
-        if merged[variable] != known[variable]:
-            one, other = (Polynomial.variable(v[variable]) for v in (merged, known))
-            p.agree(one, other, node)
-    return found
+            found = _fit(_Enquiry(p, node, attempt))
+        except _Fails as failure:
+            failures.append(failure)
+            continue
+        if attempt is merged:
+            for v, of in known.items():
+                if merged[v] != of:
+                    p.agree(Polynomial.variable(merged[v]), Polynomial.variable(of), node)
+        return found
+    raise _refused(node, failures[0]) from failures[0]
+
+
+def _varying(p: Propagation, node: fx.Node) -> list[int]:
+    """The variables that what enters a node depends on."""
+    return sorted({v for source in node.all_input_nodes for v in variables(p.values[source])})
 
 
 def _refused(node: fx.Node, failure: _Fails) -> UnsizedOperation:
@@ -124,58 +146,60 @@ def count(p: Propagation, node: fx.Node) -> Counted | None:
     Returns:
         None where something in it is neither a matrix product nor free, or cannot be told.
     """
-    varying = sorted({v for source in node.all_input_nodes for v in variables(p.values[source])})
-    known = p.same(varying)
-    enquiry = _enquiry(p, node)
+    enquiry = _Enquiry(p, node, p.same(sorted(p.program.free(_varying(p, node)))))
+    strict = not isinstance(p.target(node), nn.Module)
+    lengths: set[int] = set()
 
-    def sample(point: Mapping[int, int]) -> Sequence[int]:
-        counter = Counter(strict=not isinstance(enquiry.called, nn.Module))
-        enquiry.run({v: point[known[v]] for v in varying}, counter)
+    def sample(point: Point) -> Sequence[int]:
+        counter = Counter(strict)
+        enquiry.run(point, counter)
+        lengths.add(len(counter.macs))
+        if len(lengths) > 1:
+            raise _Fails("it does another number of things where a size is another")
         return (*counter.macs, *counter.elements)
 
-    human = {known[v]: p.program.human[known[v]] for v in varying}
     try:
-        found = _through(sample, human, enquiry, p) if human else list(sample({}))
+        ground = enquiry.ground
+        found = through(sample, ground) if ground.human else list(map(Polynomial.of, sample({})))
     except (Uncounted, _Fails, NoPolynomial):
         return None
     half = len(found) // 2
-    return Counted(_sum(found[:half]), _sum(found[half:]))
+    macs, elements = (_simple(sum(part, Polynomial({}))) for part in (found[:half], found[half:]))
+    return Counted(macs, elements)
 
 
-def _sum(dims: Sequence[Dim]) -> Dim:
-    total: Dim = 0
-    for dim in dims:
-        total = dim + total
-    return total
-
-
-def _through(
-    sample: Sample, human: Mapping[int, int], enquiry: _Enquiry, p: Propagation
-) -> Sequence[Dim]:
-    """`through`, each point asked for once."""
-    asked: dict[tuple[int, ...], Sequence[int]] = {}
-
-    def once(point: Mapping[int, int]) -> Sequence[int]:
-        key = tuple(point[v] for v in human)
-        if key not in asked:
-            asked[key] = sample(point)
-            if len(asked[key]) != len(next(iter(asked.values()))):
-                raise _Fails("it does another number of things where a size is another")
-        return asked[key]
-
-    found = through(once, human, _widths(enquiry.called), p.program.divided)
-    return [_simple(dim) for dim in found]
+def _near(values: Sequence[Any]) -> list[Polynomial]:
+    """Sizes that enter an operation, and products of neighbouring ones."""
+    found: list[Polynomial] = []
+    for value in values:
+        dims: Sequence[Any] = value.shape if isinstance(value, Map) else [value]
+        if isinstance(value, (tuple, list)):
+            if not all(isinstance(dim, (int, Polynomial)) for dim in value):
+                found += _near(value)
+                continue
+            dims = value
+        sizes = [Polynomial.of(dim) for dim in dims if isinstance(dim, (int, Polynomial))]
+        found += sizes
+        for length in (2, 3):
+            for at in range(len(sizes) - length + 1):
+                term = sizes[at]
+                for other in sizes[at + 1 : at + length]:
+                    term = term * other
+                found.append(term)
+    return [dim for dim in found if dim.variables()]
 
 
 def _widths(called: Any) -> list[int]:
     """What windows and patches may be wide in an operation: small numbers that it keeps."""
     if not isinstance(called, nn.Module):
         return [2, 4]
-    kept = (v for value in vars(called).values() for v in _numbers(value))
+    strides = [getattr(part, "stride", 1) for part in called.modules()]
+    kept = (v for value in (*vars(called).values(), *strides) for v in _numbers(value))
     return sorted({n for n in kept if 1 < n <= WIDEST})
 
 
 WIDEST = 32
+"""Pixels; a window is no wider."""
 
 
 def _numbers(value: Any) -> Sequence[int]:
@@ -183,27 +207,20 @@ def _numbers(value: Any) -> Sequence[int]:
     return [v for v in values if isinstance(v, int)]
 
 
-def _enquiry(p: Propagation, node: fx.Node) -> _Enquiry:
-    values = {source: p.values[source] for source in node.all_input_nodes}
-    return _Enquiry(node, p.target(node), values, p.program.human, p.fake)
-
-
-def _fit(p: Propagation, node: fx.Node, known: Mapping[int, int]) -> Any:
-    """The result with every variable replaced by the one that `known` has for it."""
-    enquiry = _enquiry(p, node)
+def _fit(enquiry: _Enquiry) -> Any:
+    """The result, every size in it a polynomial."""
     skeletons: list[Any] = []
 
-    def sample(point: Mapping[int, int]) -> Sequence[int]:
+    def sample(point: Point) -> Sequence[int]:
         numbers: list[int] = []
-        result = enquiry.run({v: point[k] for v, k in known.items()})
+        result = enquiry.run(point, nullcontext())
         skeletons.append(_take_apart(result, numbers))
         if skeletons[-1] != skeletons[0]:
             raise _Fails(f"its result depends on the size: {_short(result)}")
         return numbers
 
-    human = {k: p.program.human[k] for k in known.values()}
     try:
-        dims = iter(_through(sample, human, enquiry, p))
+        dims = iter([_simple(dim) for dim in through(sample, enquiry.ground)])
     except NoPolynomial:
         raise _Fails("the size of its result is no polynomial of the sizes before it") from None
     return _put_together(skeletons[0], dims)

@@ -4,97 +4,121 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from resnas.polynomial import Polynomial
 
-Sample = Callable[[Mapping[int, int]], Sequence[int]]
-"""The values of some functions at one value a variable."""
+Point = Mapping[int, int]
+"""The value of every variable that is not left to follow from others."""
+
+Sample = Callable[[Point], Sequence[int]]
+"""The values of some functions at a point."""
 
 MOST = 81
 """Values that are asked for at most: four variables squared, six that are not."""
-
-
-Windows = Callable[[int, int, bool], Polynomial]
-"""The variable that is another one divided by a number, rounded up or down."""
 
 
 class NoPolynomial(Exception):
     """A function is no polynomial with integer coefficients, or one of too many variables."""
 
 
-def through(
-    sample: Sample, human: Mapping[int, int], divisors: Sequence[int], window: Windows
-) -> list[Polynomial]:
+@dataclass(frozen=True)
+class Ground:
+    """The sizes that functions depend on.
+
+    Attributes:
+        human: of every variable, the value about which functions are sampled.
+        near: polynomials that they may well be.
+        divisors: what windows and patches may be wide.
+        values: all variables of the program at a point.
+        divided: the variable that is a size divided by a number, rounded up or down.
+    """
+
+    human: Point
+    near: Sequence[Polynomial]
+    divisors: Sequence[int]
+    values: Callable[[Point], Sequence[int]]
+    divided: Callable[[Polynomial, int, bool], Polynomial]
+
+
+def through(sample: Sample, ground: Ground) -> list[Polynomial]:
     """The polynomials that some functions of sizes are.
 
-    Multilinear ones are tried before those of degree 2 a variable, those of the sizes before those
-    of sizes divided by what windows and patches may be wide, rounded up or down. What is found has
-    to hold at further points as well, smaller and larger ones, where no variable equals another.
-
-    Args:
-        sample: the functions.
-        human: of every variable, the value about which it is sampled.
-        divisors: widths of windows to try.
-        window: gives the variable that is a size divided by a number, rounded up or down.
+    Tried one after the other: constants, the polynomials at hand, multilinear ones, those of degree
+    2 a variable, and these of sizes divided by what windows may be wide, rounded up or down. What
+    is found has to hold at points where no variable equals another.
 
     Raises:
-        NoPolynomial: one of them is something else.
+        NoPolynomial: one of the functions is something else.
     """
-    tests = [{v: at + 7 + 4 * i for i, (v, at) in enumerate(human.items())}]
-    tests.append({v: at + 20 + 3 * i for i, (v, at) in enumerate(human.items())})
-    tests.append({v: max(1, at - 1 - i % 2) for i, (v, at) in enumerate(human.items())})
-    expected = [list(sample(point)) for point in tests]
-    known: dict[int, Polynomial] = {}
-    for divisor, up in ((1, True), *itertools.product(divisors, (True, False))):
-        divided = {v: max(1, -(-at // divisor)) for v, at in human.items()}
+    asked: dict[tuple[int, ...], Sequence[int]] = {}
+
+    def once(point: Point) -> Sequence[int]:
+        key = tuple(point[v] for v in ground.human)
+        if key not in asked:
+            asked[key] = sample(point)
+        return asked[key]
+
+    tests = _tests(ground.human)
+    wanted = list(zip(*map(once, tests), strict=True))
+    known = _at_hand(wanted, ground.near, [ground.values(point) for point in tests])
+    for divisor, up in ((1, True), *itertools.product(ground.divisors, (True, False))):
         for degree in (1, 2):
-            if len(known) == len(expected[0]):
+            if len(known) == len(wanted):
                 return [known[index] for index in range(len(known))]
-            if (degree + 1) ** len(human) > MOST:
+            if (degree + 1) ** len(ground.human) > MOST:
                 break
-            found = _product(_stretched(sample, divisor), divided, degree)
-            at = [_values(found, _divided(point, divisor, up)) for point in tests]
-            for index, polynomial in found.items():
-                if index not in known and all(
-                    values[index] == wanted[index]
-                    for values, wanted in zip(at, expected, strict=True)
-                ):
-                    known[index] = _named(polynomial, divisor, up, window)
-    if len(known) < len(expected[0]):
+            found = _on_grid(once, ground.human, degree, divisor)
+            for index in found.keys() - known.keys():
+                named = _divided(found[index], divisor, up, ground)
+                if tuple(named.value(ground.values(point)) for point in tests) == wanted[index]:
+                    known[index] = named
+    if len(known) < len(wanted):
         raise NoPolynomial
     return [known[index] for index in range(len(known))]
 
 
-def _stretched(sample: Sample, divisor: int) -> Sample:
-    return lambda point: sample({v: divisor * at for v, at in point.items()})
+def _tests(human: Point) -> list[dict[int, int]]:
+    """Three points of larger sizes and one of smaller ones, with nothing in common."""
+    draw = random.Random(0)
+    larger = [{v: at + draw.randrange(1, 90) for v, at in human.items()} for _ in range(3)]
+    return [*larger, {v: max(min(2, at), at - draw.randrange(1, 4)) for v, at in human.items()}]
 
 
-def _divided(point: Mapping[int, int], divisor: int, up: bool) -> dict[int, int]:
-    return {v: -(-at // divisor) if up else at // divisor for v, at in point.items()}
+def _at_hand(
+    wanted: Sequence[tuple[int, ...]], near: Sequence[Polynomial], values: Sequence[Sequence[int]]
+) -> dict[int, Polynomial]:
+    """Functions that are constant, or one of the polynomials at hand."""
+    shapes = {tuple(dim.value(at) for at in values): dim for dim in reversed(near)}
+    known = {i: shapes[at] for i, at in enumerate(wanted) if at in shapes}
+    constant = {i: Polynomial.of(at[0]) for i, at in enumerate(wanted) if len(set(at)) == 1}
+    return {**known, **constant}
 
 
-def _named(found: Polynomial, divisor: int, up: bool, window: Windows) -> Polynomial:
-    """`found` in the variables of the windows."""
+def _divided(found: Polynomial, divisor: int, up: bool, ground: Ground) -> Polynomial:
+    """`found` with every variable divided."""
     if divisor == 1:
         return found
     result = Polynomial({})
     for key, factor in found.terms.items():
         term = Polynomial.of(factor)
         for variable in key:
-            term = term * window(variable, divisor, up)
+            term = term * ground.divided(Polynomial.variable(variable), divisor, up)
         result = result + term
     return result
 
 
-def _product(sample: Sample, human: Mapping[int, int], degree: int) -> dict[int, Polynomial]:
-    """Lagrange's polynomials on a grid, by index, where all coefficients are integers."""
-    nodes = [[at + 2 * i + 3 * k for k in range(degree + 1)] for i, at in enumerate(human.values())]
+def _on_grid(sample: Sample, human: Point, degree: int, divisor: int) -> dict[int, Polynomial]:
+    """Lagrange's polynomials in sizes / `divisor` by index, where all coefficients are integers."""
+    starts = [max(1, -(-at // divisor)) for at in human.values()]
+    nodes = [[at + 2 * i + 3 * k for k in range(degree + 1)] for i, at in enumerate(starts)]
     bases = [[_lagrange(points, k) for k in range(degree + 1)] for points in nodes]
     terms: list[dict[tuple[int, ...], Fraction]] = []
     for chosen in itertools.product(range(degree + 1), repeat=len(human)):
-        point = {v: points[k] for v, points, k in zip(human, nodes, chosen, strict=True)}
+        point = {v: n[k] * divisor for v, n, k in zip(human, nodes, chosen, strict=True)}
         values = sample(point)
         terms = terms or [{} for _ in values]
         weights = [basis[k] for basis, k in zip(bases, chosen, strict=True)]
@@ -123,10 +147,3 @@ def _lagrange(points: Sequence[int], at: int) -> list[Fraction]:
         upper = [Fraction(0)] + [c * scale for c in coefficients]
         coefficients = [a + b for a, b in zip(lower, upper, strict=True)]
     return coefficients
-
-
-def _values(polynomials: Mapping[int, Polynomial], point: Mapping[int, int]) -> dict[int, int]:
-    values = [0] * (max(point, default=-1) + 1)
-    for variable, value in point.items():
-        values[variable] = value
-    return {index: polynomial.value(values) for index, polynomial in polynomials.items()}

@@ -58,7 +58,7 @@ def _broadcast(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -> Any
     operands = [*args, *(kwargs[k] for k in ("input", "other") if k in kwargs)]
     shapes = [operand.shape for operand in operands if isinstance(operand, Map)]
     if not shapes:  # arithmetic on sizes themselves, e.g. x.shape[2] * 2
-        return _arithmetic(node, operands)
+        return _arithmetic(p, node, operands)
     rank = max(map(len, shapes))
     result: list[Dim] = [1] * rank
     for shape in shapes:
@@ -74,28 +74,43 @@ def _meet(p: Propagation, node: fx.Node, one: Dim, other: Dim) -> Dim:
     return other if one == 1 else p.agree(one, other, node)
 
 
-def _arithmetic(node: fx.Node, operands: Args) -> Any:
-    one, other = (Polynomial.of(operand) for operand in operands)
+def _arithmetic(p: Propagation, node: fx.Node, operands: Args) -> Any:
+    """A number computed from sizes, where that is a polynomial; x // n and x % n make a window."""
+    if not all(isinstance(operand, (int, Polynomial)) for operand in operands):
+        return NotImplemented
+    one, *rest = (Polynomial.of(operand) for operand in operands)
     result = None
-    if node.target in {operator.add, torch.add}:
-        result = one + other
-    if node.target in {operator.sub, torch.sub}:
-        result = one + other * -1
-    if node.target in {operator.mul, torch.mul}:
-        result = one * other
-    if node.target is operator.floordiv:
-        result = _quotient(one, other)
+    if node.target is operator.neg:
+        result = one * -1
+    elif node.target in {operator.add, torch.add, operator.iadd}:
+        result = one + rest[0]
+    elif node.target in {operator.sub, torch.sub}:
+        result = one + rest[0] * -1
+    elif node.target in {operator.mul, torch.mul, operator.imul}:
+        result = one * rest[0]
+    elif node.target is operator.floordiv:
+        result = _quotient(p, one, rest[0])
+    elif node.target is operator.mod:
+        whole = _quotient(p, one, rest[0])
+        result = None if whole is None else one + whole * rest[0] * -1
     if result is None:
         return NotImplemented
     return result if result.variables() else result.value([])
 
 
-def _quotient(one: Polynomial, other: Polynomial) -> Polynomial | None:
-    """one // other, where that is a polynomial whatever its variables are."""
+def _quotient(p: Propagation, one: Polynomial, other: Polynomial) -> Polynomial | None:
+    """one // other for a number `other`: a polynomial where all divides, else the part that does
+    and the variable behind a window over the rest.
+    """
     divisor = other.terms.get((), 0)
-    if other.variables() or not divisor or any(f % divisor for f in one.terms.values()):
+    if other.variables() or divisor < 1:
         return None
-    return Polynomial({key: factor // divisor for key, factor in one.terms.items()})
+    whole = Polynomial({key: factor // divisor for key, factor in one.terms.items()})
+    rest = one + whole * divisor * -1
+    if not rest.variables():
+        return whole  # less than the divisor is left
+    linear = all(len(key) <= 1 for key in rest.terms)
+    return whole + p.program.divided(rest, divisor, up=False) if linear else None
 
 
 def unsized(node: fx.Node, found: str) -> UnsizedOperation:
@@ -252,7 +267,7 @@ RULES: dict[Any, Rule] = {
     nn.AdaptiveMaxPool2d: _adaptive_pool,
     F.adaptive_avg_pool2d: _adaptive_function,
     F.adaptive_max_pool2d: _adaptive_function,
-    operator.floordiv: _broadcast,
+    **dict.fromkeys((operator.floordiv, operator.mod, operator.neg), _broadcast),
     **dict.fromkeys((F.pad, nn.ZeroPad2d, nn.ConstantPad2d), _pad),
     torch.cat: _concatenate,
     nn.Flatten: _flatten_module,

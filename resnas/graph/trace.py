@@ -15,26 +15,42 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from resnas.errors import UntraceableBackbone
 from resnas.layers._base import AbstractLayer
-from resnas.resizers._base import AbstractResizer
 from resnas.results import Size
 
 
 class _Tracer(fx.Tracer):
-    """fx's own tracer; resizers, layers that are one operation and timm's leaves stay whole."""
+    """fx's own tracer; resizers, layers that are one operation and timm's leaves stay whole.
 
-    def __init__(self) -> None:
+    Args:
+        opened: whether those of timm's leaves are traced that change a map's resolution within.
+    """
+
+    def __init__(self, opened: bool) -> None:
         modules, functions = _timm_leaves()
         super().__init__(autowrap_functions=functions)
-        self._leaves: tuple[type[nn.Module], ...] = (AbstractResizer, *modules)
+        self.record_stack_traces = True
+        self._leaves: tuple[type[nn.Module], ...] = modules
+        self._opened = opened
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        if isinstance(m, _WINDOWED) or type(m).__module__.startswith(_OWN):
+            return True
+        if isinstance(m, self._leaves):
+            return not (self._opened and any(map(_strides, m.modules())))
         one = isinstance(m, AbstractLayer) and m.computes_as is not None
-        whole = one or isinstance(m, (*self._leaves, *_WINDOWED))
-        return whole or super().is_leaf_module(m, module_qualified_name)
+        return one or super().is_leaf_module(m, module_qualified_name)
 
+
+_OWN = ("resnas.graph.", "resnas.resizers.")
+"""Where modules are at home that networks contain once they are converted or frozen."""
 
 _WINDOWED = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 """Whole even with a forward of their own: their stride is what is learned."""
+
+
+def _strides(layer: nn.Module) -> bool:
+    """Whether a layer is a convolution or a pool that changes the resolution."""
+    return isinstance(layer, _WINDOWED) and layer.stride not in (1, (1, 1), [1, 1])
 
 
 def _timm_leaves() -> tuple[tuple[type[nn.Module], ...], tuple[Any, ...]]:
@@ -59,17 +75,8 @@ def trace(model: nn.Module, input_size: tuple[int, int, int]) -> fx.GraphModule:
     """
     name = type(model).__name__
     _check_precision(model)
-    tracer = _Tracer()
-    tracer.record_stack_traces = True
-    try:
-        graph = tracer.trace(model, concrete_args=_defaults(model))
-    except Exception as error:
-        raise UntraceableBackbone(
-            _blame(error, name),
-            f"torch.fx cannot follow it: {error}",
-            "Its forward must not branch or loop on the values or shapes of tensors; wrap that "
-            "part in a module of its own that keeps the map's size, or choose another backbone",
-        ) from error
+    graph = _graph(model, opened=True) or _graph(model, opened=False)
+    assert graph is not None
     _drop_defaults(graph)
     inputs = [node.name for node in graph.nodes if node.op == "placeholder"]
     if len(inputs) != 1:
@@ -136,6 +143,21 @@ def _line(model: nn.Module) -> str:
     return f"{code.co_filename}:{code.co_firstlineno}"
 
 
+def _graph(model: nn.Module, opened: bool) -> fx.Graph | None:
+    """What fx makes of a model; None where it cannot follow what need not be `opened`."""
+    try:
+        return _Tracer(opened).trace(model, concrete_args=_defaults(model))
+    except Exception as error:
+        if opened and _timm_leaves()[0]:
+            return None
+        raise UntraceableBackbone(
+            _blame(error, type(model).__name__),
+            f"torch.fx cannot follow it: {error}",
+            "Its forward must not branch or loop on the values or shapes of tensors; wrap that "
+            "part in a module of its own that keeps the map's size, or choose another backbone",
+        ) from error
+
+
 class Randomised(nn.Module):
     """A function that draws random numbers in training and is the identity in eval mode.
 
@@ -194,14 +216,23 @@ def _measure(module: fx.GraphModule, input_size: tuple[int, int, int]) -> None:
 
 @contextmanager
 def in_eval_mode(module: nn.Module) -> Iterator[None]:
-    """All of a module in eval mode: batch norm refuses one sample in training mode."""
-    before = {part: part.training for part in module.modules()}
+    """All of a module in eval mode, and afterwards as it was.
+
+    Batch norm refuses one sample in training mode; and layers that keep what they have computed (a
+    table of positions) must not keep what was computed without data.
+    """
+    before = [(part, _kept(part)) for part in module.modules()]
     module.eval()
     try:
         yield
     finally:
-        for part, training in before.items():
-            part.training = training
+        for part, kept in before:
+            part.__dict__.clear()
+            part.__dict__.update(kept)
+
+
+def _kept(module: nn.Module) -> dict[str, Any]:
+    return {k: v.copy() if type(v) in (dict, list) else v for k, v in vars(module).items()}
 
 
 class _Recorder(fx.Interpreter):

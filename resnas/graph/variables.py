@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from resnas.polynomial import Dim, Polynomial
@@ -58,11 +58,13 @@ class Program:
         steps: in the order of the variables they make.
         human: the value of every variable in the backbone.
         axes: what every variable measures: 0 heights, 1 widths.
+        made: the window that every variable is behind, None where it is free.
     """
 
     steps: list[Window | Resized] = field(default_factory=list)
     human: list[int] = field(default_factory=list)
     axes: list[int] = field(default_factory=list)
+    made: list[Window | None] = field(default_factory=list)
     _windows: dict[Window, Polynomial] = field(default_factory=dict)
 
     def window(self, step: Window) -> Polynomial:
@@ -72,12 +74,35 @@ class Program:
             axes = {self.axes[v] for v in step.size.variables()}
             human = step.value(step.size.value(self.human))
             self._windows[step] = self.fresh(human, min(axes, default=0))
+            self.made[-1] = step
         return self._windows[step]
 
-    def divided(self, variable: int, divisor: int, up: bool) -> Polynomial:
-        """A variable divided by a whole number, rounded up or down."""
-        span = 1 if up else divisor
-        return self.window(Window(Polynomial.variable(variable), 0, span, divisor))
+    def divided(self, size: Polynomial, divisor: int, up: bool) -> Polynomial:
+        """A size divided by a whole number, rounded up or down."""
+        return self.window(Window(size, 0, 1 if up else divisor, divisor))
+
+    def free(self, variables: Iterable[int]) -> set[int]:
+        """The variables behind no window that some variables follow from."""
+        found: set[int] = set()
+        pending = list(variables)
+        while pending:
+            variable = pending.pop()
+            step = self.made[variable]
+            if step is None:
+                found.add(variable)
+            else:
+                pending += step.size.variables()
+        return found
+
+    def values(self, point: Mapping[int, int]) -> list[int]:
+        """All variables where some have the values of `point`; the others are as they follow."""
+        found: list[int] = []
+        for variable, step in enumerate(self.made):
+            if variable not in point and step is not None:
+                found.append(step.value(step.size.value(found)))
+            else:
+                found.append(point.get(variable, self.human[variable]))
+        return found
 
     def windows(self) -> list[tuple[Window, Polynomial]]:
         """All windows with the variable behind each."""
@@ -107,4 +132,5 @@ class Program:
         """A new variable, which is `human` in the backbone and measures along `axis`."""
         self.human.append(int(human))
         self.axes.append(axis)
+        self.made.append(None)
         return Polynomial.variable(len(self.human) - 1)
