@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from typing import get_args
+from typing import Any, get_args
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 
 from resnas.catalog import resizers
 from resnas.costs._base import Operation
-from resnas.errors import GraphError, UnknownName, UntraceableBackbone
+from resnas.errors import GraphError, UnknownName
 from resnas.graph.convert import Converted, follow_leaders, replace
 from resnas.graph.flattening import fit_to_flatten
 from resnas.graph.fold import fold
@@ -118,20 +118,20 @@ def _traced(
     model: nn.Module, input_size: tuple[int, int, int], layers: Sequence[str]
 ) -> fx.GraphModule:
     """The graph of a copy of `model` with `layers` in it, functions named."""
-    try:
-        backbone = copy.deepcopy(model)
-    except RuntimeError as error:
-        raise UntraceableBackbone(
-            type(model).__name__,
-            f"it cannot be copied: {str(error).splitlines()[0]}",
-            "It holds tensors that it has computed: convert it before it is run, or run it under "
-            "torch.no_grad()",
-        ) from error
+    backbone = copy.deepcopy(model, _computed(model))
     if layers:
         replace_layers(backbone, layers, _entering(trace(backbone, input_size)))
     traced = trace(backbone, input_size)
     name_functions(traced)
     return traced
+
+
+def _computed(model: nn.Module) -> dict[int, Any]:
+    """Copies of tensors that layers have computed and kept, which cannot copy themselves."""
+    kept = [value for module in model.modules() for value in vars(module).values()]
+    kept += [inner for value in kept if isinstance(value, dict) for inner in value.values()]
+    tensors = (value for value in kept if isinstance(value, Tensor) and not value.is_leaf)
+    return {id(tensor): tensor.detach().clone() for tensor in tensors}
 
 
 def _entering(module: fx.GraphModule) -> dict[str, list[tuple[int, int, int]]]:

@@ -53,9 +53,9 @@ class _Enquiry:
         return Ground(
             human={v: program.human[v] for v in self.known.values()},
             near=_near(sources),
-            divisors=_widths(self.p.target(self.node)),
+            widths=_widths(self.p.target(self.node)),
             values=self.sizes,
-            divided=program.divided,
+            window=program.window,
         )
 
     def sizes(self, point: Point) -> list[int]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from resnas.graph.variables import Window
 from resnas.polynomial import Polynomial
 
 Point = Mapping[int, int]
@@ -32,24 +33,25 @@ class Ground:
     Attributes:
         human: of every variable, the value about which functions are sampled.
         near: polynomials that they may well be.
-        divisors: what windows and patches may be wide.
+        widths: what windows and patches may be wide.
         values: all variables of the program at a point.
-        divided: the variable that is a size divided by a number, rounded up or down.
+        window: the variable behind a window over a size.
     """
 
     human: Point
     near: Sequence[Polynomial]
-    divisors: Sequence[int]
+    widths: Sequence[int]
     values: Callable[[Point], Sequence[int]]
-    divided: Callable[[Polynomial, int, bool], Polynomial]
+    window: Callable[[Window], Polynomial]
 
 
 def through(sample: Sample, ground: Ground) -> list[Polynomial]:
     """The polynomials that some functions of sizes are.
 
     Tried one after the other: constants, the polynomials at hand, multilinear ones, those of degree
-    2 a variable, and these of sizes divided by what windows may be wide, rounded up or down. What
-    is found has to hold at points where no variable equals another.
+    2 a variable, and these of the positions of windows over the sizes: side by side, the last one
+    whole or not, or a pixel apart. What is found has to hold at points where no variable equals
+    another.
 
     Raises:
         NoPolynomial: one of the functions is something else.
@@ -65,15 +67,15 @@ def through(sample: Sample, ground: Ground) -> list[Polynomial]:
     tests = _tests(ground.human)
     wanted = list(zip(*map(once, tests), strict=True))
     known = _at_hand(wanted, ground.near, [ground.values(point) for point in tests])
-    for divisor, up in ((1, True), *itertools.product(ground.divisors, (True, False))):
+    for over in (None, *(slide for width in ground.widths for slide in _slides(width))):
         for degree in (1, 2):
             if len(known) == len(wanted):
                 return [known[index] for index in range(len(known))]
             if (degree + 1) ** len(ground.human) > MOST:
                 break
-            found = _on_grid(once, ground.human, degree, divisor)
+            found = _on_grid(once, ground.human, degree, over)
             for index in found.keys() - known.keys():
-                named = _divided(found[index], divisor, up, ground)
+                named = _behind(found[index], over, ground)
                 if tuple(named.value(ground.values(point)) for point in tests) == wanted[index]:
                     known[index] = named
     if len(known) < len(wanted):
@@ -98,28 +100,45 @@ def _at_hand(
     return {**known, **constant}
 
 
-def _divided(found: Polynomial, divisor: int, up: bool, ground: Ground) -> Polynomial:
-    """`found` with every variable divided."""
-    if divisor == 1:
+Slide = Callable[[Polynomial], Window]
+
+
+def _slides(width: int) -> tuple[Slide, ...]:
+    """Windows of a width: side by side (the last one may be cut off), and a pixel apart."""
+    return (
+        lambda size: Window(size, 0, 1, width),
+        lambda size: Window(size, 0, width, width),
+        lambda size: Window(size, 0, width, 1, least=1),
+    )
+
+
+def _behind(found: Polynomial, over: Slide | None, ground: Ground) -> Polynomial:
+    """`found` with every variable replaced by that behind a window over it."""
+    if over is None:
         return found
     result = Polynomial({})
     for key, factor in found.terms.items():
         term = Polynomial.of(factor)
         for variable in key:
-            term = term * ground.divided(Polynomial.variable(variable), divisor, up)
+            term = term * ground.window(over(Polynomial.variable(variable)))
         result = result + term
     return result
 
 
-def _on_grid(sample: Sample, human: Point, degree: int, divisor: int) -> dict[int, Polynomial]:
-    """Lagrange's polynomials in sizes / `divisor` by index, where all coefficients are integers."""
-    starts = [max(1, -(-at // divisor)) for at in human.values()]
+def _on_grid(
+    sample: Sample, human: Point, degree: int, over: Slide | None
+) -> dict[int, Polynomial]:
+    """Lagrange's polynomials by index, where all coefficients are integers: in the sizes, or in
+    the positions of the windows over them.
+    """
+    slide = None if over is None else over(Polynomial({}))  # of any size
+    starts = [at if slide is None else max(1, slide.value(at)) for at in human.values()]
     nodes = [[at + 2 * i + 3 * k for k in range(degree + 1)] for i, at in enumerate(starts)]
     bases = [[_lagrange(points, k) for k in range(degree + 1)] for points in nodes]
     terms: list[dict[tuple[int, ...], Fraction]] = []
     for chosen in itertools.product(range(degree + 1), repeat=len(human)):
-        point = {v: n[k] * divisor for v, n, k in zip(human, nodes, chosen, strict=True)}
-        values = sample(point)
+        at = {v: points[k] for v, points, k in zip(human, nodes, chosen, strict=True)}
+        values = sample(at if slide is None else {v: slide.needs(n) for v, n in at.items()})
         terms = terms or [{} for _ in values]
         weights = [basis[k] for basis, k in zip(bases, chosen, strict=True)]
         for powers in itertools.product(range(degree + 1), repeat=len(human)):

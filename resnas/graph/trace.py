@@ -25,7 +25,7 @@ class _Tracer(fx.Tracer):
         opened: whether those of timm's leaves are traced that change a map's resolution within.
     """
 
-    def __init__(self, opened: bool) -> None:
+    def __init__(self, opened: bool = False) -> None:
         modules, functions = _timm_leaves()
         super().__init__(autowrap_functions=functions)
         self.record_stack_traces = True

@@ -19,6 +19,7 @@ class Window:
         stride: step, > 1 (a window of stride 1 needs no variable).
         ceil: whether a last, incomplete window counts.
         padding: pixels added in front; a last window must begin before the padding behind.
+        least: positions that there are at least, whatever the size.
     """
 
     size: Polynomial
@@ -27,6 +28,7 @@ class Window:
     stride: int
     ceil: bool = False
     padding: int = 0
+    least: int = 0
 
     def value(self, size: int) -> int:
         """The integer number of positions on an axis of `size` pixels."""
@@ -34,7 +36,11 @@ class Window:
         count = (-(-free // self.stride) if self.ceil else free // self.stride) + 1
         if self.ceil and (count - 1) * self.stride >= size + self.padding:
             count -= 1
-        return count
+        return max(count, self.least) if self.least else count
+
+    def needs(self, positions: int) -> int:
+        """The smallest size that has so many positions."""
+        return (positions - 1) * self.stride + self.span - self.padded
 
 
 @dataclass(frozen=True)
