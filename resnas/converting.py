@@ -199,6 +199,8 @@ def _group(module: fx.GraphModule, places: list[Place], members: list[Converted]
         made = _resizer(module, member)
         v, h = (n + m for n, m in zip(first.size, leader.margin, strict=True))
         made.largest = (float(ENLARGED * v), float(ENLARGED * h))
+        least_v, least_h = made.smallest
+        made.smallest = (min(least_v, float(v)), min(least_h, float(h)))
     made = _resizer(module, leader)
     learnable = made.stride.requires_grad
     return Group(first.name, sites, made.stride, leader.size_in, first.size, made, learnable)

@@ -6,10 +6,12 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from resnas import pareto
+from resnas import backbones, pareto
+from resnas.backbones import Builder
 from resnas.catalog import executors, strategies
 from resnas.errors import InvalidSpec, ResnasError, SearchFailed
 from resnas.estimating import Estimate, check
@@ -74,6 +76,7 @@ def search(
     executor: str = "inline",
     observer: Observer | None = None,
     *,
+    backbone: Builder | None = None,
     datasets_dir: Path | None = None,
     artifacts: ArtifactStore | None = None,
     work_dir: Path | None = None,
@@ -86,6 +89,9 @@ def search(
         spec: what to search.
         executor: name in `resnas.catalog.executors`: "inline" (this process) or "ray".
         observer: told of every epoch and trial, and asked whether to stop.
+        backbone: a network of the caller's own: what builds it for (num_classes, (C, H, W)), a
+            function or the class itself. Then `spec.backbone` is the name that it is stored under,
+            and `resnas.trial.rebuild` wants it again. With "ray" it travels to other processes.
         datasets_dir: where image data lie; default: RESNAS_DATASETS_DIR, else `datasets` here.
         artifacts: where weights are kept; default: a folder that lives as long as the result.
         work_dir: where trials keep their state while they run, to go on after a crash.
@@ -94,10 +100,14 @@ def search(
 
     Raises:
         UnknownName, DatasetUnavailable, InfeasibleBudget, GraphError: see `estimating.check`.
+        InvalidSpec: also: `backbone` answers no module, cannot be sent to other processes, or has
+            the name of another one.
         SearchFailed: no trial completed.
     """
+    if backbone is not None:
+        backbones.claim(spec.backbone)
     datasets_dir = datasets_dir or Path(os.environ.get("RESNAS_DATASETS_DIR", "datasets"))
-    estimate = check(spec, datasets_dir)
+    estimate = check(spec, datasets_dir, backbone)
     folder = None
     if artifacts is None:
         folder = TemporaryDirectory(prefix="resnas-")
@@ -111,7 +121,8 @@ def search(
         artifacts=artifacts,
         work_dir=work_dir,
     )
-    _executor(executor, spec, ray_address).run(feed, run)
+    work = run if backbone is None else partial(run, builder=backbone)
+    _executor(executor, spec, ray_address).run(feed, work)
     trials = feed.results()
     stopped = feed.should_stop()
     if not complete(trials) and not stopped:
@@ -182,6 +193,7 @@ class TrialFeed:
         self.datasets_dir = datasets_dir
         self.artifacts = artifacts
         self.work_dir = work_dir
+        self.own_folder = backbones.own_folder()
         self._results = {result.number: result for result in finished}
         self._proposals: dict[int, Proposal] = {
             result.number: Proposal(result.lam, result.resizer) for result in finished
@@ -261,6 +273,7 @@ class TrialFeed:
             seed=self.spec.seed + number,
             datasets_dir=str(self.datasets_dir.absolute()),
             artifacts_dir=str(self.artifacts.root.absolute()),
+            backbones_dir=str(self.own_folder) if self.own_folder else None,
             checkpoint=str(kept.absolute()) if kept else None,
         )
 

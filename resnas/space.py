@@ -250,6 +250,11 @@ class SearchSpace(nn.Module):
             step = pending.pop()
             if step.leader in crowded:
                 continue
+            entering = [dim for dim in step.size if isinstance(dim, Polynomial)]
+            gone = [dim for dim in entering if dim.value(found) < 1]
+            if gone:  # nothing enters: those before it are to blame
+                pending += [before for dim in gone for before in self._program.leaders_of(dim)]
+                continue
             crowded.add(step.leader)
             least = self._resizer(step.leader).smallest
             for dim, size in zip(step.size, least, strict=True):

@@ -12,6 +12,7 @@ import torch
 from torch import fx
 
 from resnas import backbones
+from resnas.backbones import Builder
 from resnas.catalog import controllers, costs
 from resnas.converting import convert
 from resnas.costs._fvcore import fvcore_total
@@ -36,23 +37,30 @@ class TrialTask(Value):
     seed: int
     datasets_dir: str
     artifacts_dir: str
+    backbones_dir: str | None = None
     checkpoint: str | None
 
 
-def run(task: Json, report: Report) -> list[Json]:
+def run(task: Json, report: Report, builder: Builder | None = None) -> list[Json]:
     """Train one trial and keep its weights; the results are `TrialResult`s as JSON.
 
     Reports an `EpochMetrics` as JSON after every epoch. What a person can mend (a loss that
-    became NaN) is a result of state "failed"; anything else is raised.
+    became NaN) is a result of state "failed"; anything else is raised. `builder` builds the
+    backbone where it is not known by its name.
     """
-    started = time.monotonic()
     trial = TrialTask.model_validate(task)
+    with backbones.own_from(Path(trial.backbones_dir) if trial.backbones_dir else None):
+        return _run(trial, report, builder)
+
+
+def _run(trial: TrialTask, report: Report, builder: Builder | None) -> list[Json]:
+    started = time.monotonic()
     trainer = None
     facts: dict[str, Any] = {
         **trial.model_dump(include={"number", "resizer", "controller", "lam", "seed"}),
     }
     try:
-        trainer = _trainer(trial)
+        trainer = _trainer(trial, builder)
         for metrics in trainer.train():
             report(metrics.model_dump(mode="json"))
         facts |= _outcome(trainer, ArtifactStore(Path(trial.artifacts_dir)))
@@ -66,9 +74,11 @@ def run(task: Json, report: Report) -> list[Json]:
     return [TrialResult(**facts).model_dump(mode="json")]
 
 
-def with_recipe(training: TrainingSpec, backbone: str) -> TrainingSpec:
+def with_recipe(
+    training: TrainingSpec, backbone: str, builder: Builder | None = None
+) -> TrainingSpec:
     """The settings with what was left open taken from the backbone's own recipe."""
-    recipe = backbones.recipe(backbone)
+    recipe = backbones.recipe(backbone, builder)
     return training.model_copy(
         update={
             "lr": recipe.lr if training.lr is None else training.lr,
@@ -86,25 +96,33 @@ def build_space(
     resizer: str,
     place: Any = None,
     layers: tuple[str, ...] = (),
+    builder: Builder | None = None,
 ) -> SearchSpace:
-    """The search space of a backbone by its name; its architectures can be built again."""
-    model = backbones.build(backbone, num_classes, input_size)
+    """The search space of a backbone, whose architectures can be built again.
+
+    The backbone is known by its name, or `builder` builds it.
+    """
+    model = backbones.build(backbone, num_classes, input_size, builder)
     space = convert(model, input_size, resizer, place, layers)
     space.backbone = backbone
     space.num_classes = num_classes
     return space
 
 
-def rebuild(architecture: Architecture, weights: bytes) -> fx.GraphModule:
+def rebuild(
+    architecture: Architecture, weights: bytes, builder: Builder | None = None
+) -> fx.GraphModule:
     """The fixed network of a stored architecture, in eval mode, on the CPU.
 
     Args:
-        architecture: of a backbone known by name.
+        architecture: of a backbone that is known by its name, or that `builder` builds.
         weights: content of the safetensors file that its trial kept.
+        builder: what the search was given as its backbone, if anything.
 
     Raises:
-        ResnasError: the architecture is of a user's own backbone, which has no name.
-        ArchitectureMismatch: it does not fit the backbone of that name.
+        ResnasError: the architecture is of a module that was converted without a name.
+        UnknownName: there is no backbone of its name, and no `builder`.
+        ArchitectureMismatch: it does not fit that backbone.
     """
     if architecture.backbone is None or architecture.num_classes is None:
         raise ResnasError(
@@ -117,6 +135,7 @@ def rebuild(architecture: Architecture, weights: bytes) -> fx.GraphModule:
         architecture.resizer,
         architecture.place,
         architecture.layers,
+        builder,
     )
     space.load_architecture(architecture)
     fixed = space.freeze()
@@ -129,7 +148,7 @@ def _dataset(name: str, root: str) -> AbstractDataset:
     return load(name, Path(root))  # the next trial in this process finds it in memory
 
 
-def _trainer(trial: TrialTask) -> Trainer:
+def _trainer(trial: TrialTask, builder: Builder | None) -> Trainer:
     spec = trial.spec
     dataset = _dataset(spec.dataset, trial.datasets_dir)
     torch.manual_seed(trial.seed)
@@ -140,12 +159,13 @@ def _trainer(trial: TrialTask) -> Trainer:
         trial.resizer,
         spec.place,
         spec.layers,
+        builder,
     )
     return Trainer(
         space,
         dataset,
         controllers[trial.controller](space, trial.lam),
-        with_recipe(spec.training, spec.backbone),
+        with_recipe(spec.training, spec.backbone, builder),
         number=trial.number,
         seed=trial.seed,
         checkpoint=Path(trial.checkpoint) if trial.checkpoint else None,

@@ -13,8 +13,10 @@ class Recipe:
         lr: learning rate of the weights at the start of the schedule.
         weight_decay: of the weights.
         about: one line for whoever chooses a backbone.
+        dense: whether it tells the class of every pixel, (N, num_classes, H, W), not of the image.
     """
 
     lr: float
     weight_decay: float
     about: str
+    dense: bool = False

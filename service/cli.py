@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from resnas.errors import ResnasError
-from service.commands import catalogues, jobs, searching, serving
+from service.commands import catalogues, estimating, jobs, searching, serving
 from service.commands.exits import code_of
 from service.console import complain, show_line
 
@@ -37,7 +37,7 @@ for command in (
     jobs.export,
     jobs.cancel,
     searching.search,
-    searching.estimate,
+    estimating.estimate,
     catalogues.backbones,
     catalogues.datasets,
     catalogues.resizers,

@@ -150,9 +150,10 @@ class Client:
         }
         return self._post(Estimate, "/v1/estimates", body)
 
-    def backbones(self) -> list[Entry]:
-        """What the server can search."""
-        return list(self._pages(Entry, "/v1/backbones"))
+    def backbones(self, match: str | None = None) -> list[Entry]:
+        """What the server can search; other libraries' models by a pattern like "timm/resnet*"."""
+        query = None if match is None else {"match": match}
+        return list(self._pages(Entry, "/v1/backbones", query))
 
     def datasets(self) -> list[Entry]:
         """What the server can train on."""

@@ -121,6 +121,16 @@ def show_entries(entries: Iterable[tuple[str, str]]) -> None:
     stdout().print(table)
 
 
+def show_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """Any table, set off by a line from what stands above it."""
+    table = _table(*columns)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console = stdout()
+    console.print()
+    console.print(table)
+
+
 def show_facts(facts: Iterable[tuple[str, str]]) -> None:
     """Names and their values, one a line."""
     grid = Table.grid(padding=(0, 2))

@@ -16,6 +16,7 @@ import traceback
 from pathlib import Path
 from typing import TextIO
 
+from resnas.backbones import own_from
 from resnas.errors import ResnasError
 from resnas.exporting import export_trial
 from resnas.results import EpochMetrics, TrialResult, Value
@@ -87,7 +88,8 @@ def _outcome(reading: int, reporter: Reporter) -> Value:
     try:
         with os.fdopen(reading) as file:
             task = TASK.validate_json(file.read())
-        return _search(task, reporter) if task.kind == "search" else _export(task)
+        with own_from(task.backbones_dir):
+            return _search(task, reporter) if task.kind == "search" else _export(task)
     except ResnasError as error:
         print(error, file=sys.stderr)  # noqa: T201 - into the job's log
         return Stopped() if reporter.should_stop() else Failed(failure=Failure.of(error))

@@ -71,7 +71,7 @@ def local_server(data_dir: Path, *, worker: bool = True) -> Iterator[LocalServer
         _stop(process)
 
 
-_KEPT = ("RESNAS_EXECUTOR", "RESNAS_DATASETS_DIR")
+_KEPT = ("RESNAS_EXECUTOR", "RESNAS_DATASETS_DIR", "RESNAS_BACKBONES_DIR")
 
 
 def _environment() -> dict[str, str]:

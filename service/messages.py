@@ -22,6 +22,7 @@ class SearchTask(Value):
     executor: str
     ray_address: str | None
     datasets_dir: Path
+    backbones_dir: Path | None = None
     artifacts_dir: Path
     work_dir: Path
 
@@ -33,6 +34,7 @@ class ExportTask(Value):
     architecture: Architecture
     result: TrialResult
     format: str
+    backbones_dir: Path | None = None
     artifacts_dir: Path
 
 

@@ -192,6 +192,7 @@ class JobRun(Run):
             executor=self.settings.executor,
             ray_address=self.settings.ray_address,
             datasets_dir=self.settings.datasets_dir,
+            backbones_dir=self.settings.backbones_dir,
             artifacts_dir=self.settings.artifacts.root,
             work_dir=self.settings.work_dir(self.job.id),
         )
@@ -245,6 +246,7 @@ class ExportRun(Run):
             architecture=found.architecture,
             result=found.result,
             format=self.export.format,
+            backbones_dir=self.settings.backbones_dir,
             artifacts_dir=self.settings.artifacts.root,
         )
 

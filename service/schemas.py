@@ -36,6 +36,12 @@ class Named(Answer):
     about: str
 
 
+class BackbonePage(Page[Named]):
+    """Backbones, and how to ask for more of them."""
+
+    patterns: tuple[str, ...] = Field(description="for `match`: what is listed only when asked for")
+
+
 class PointAnswer(Answer):
     """A trained architecture as a front shows it; costs in GMACs of one sample."""
 

@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     )
     database_url: str = Field("", description="default: SQLite in the data directory")
     datasets_dir: Path = Field(Path(), description="default: `datasets` in the data directory")
+    backbones_dir: Path | None = Field(
+        None, description="of Python files that are backbones 'own/<file>'; default: none"
+    )
     executor: str = Field("ray", description="what runs the trials of a job: ray or inline")
     ray_address: str | None = Field(None, description="of a cluster; default: a private local Ray")
     host: str = Field("127.0.0.1", description="address to listen on")
@@ -50,7 +53,10 @@ class Settings(BaseSettings):
     @classmethod
     def _follow_data_dir(cls, values: dict[str, object]) -> dict[str, object]:
         data_dir = Path(str(values.get("data_dir") or user_data_dir("resnas"))).absolute()
-        return {"datasets_dir": data_dir / "datasets"} | values | {"data_dir": data_dir}
+        own = values.get("backbones_dir")
+        absolute = {"backbones_dir": Path(str(own)).absolute()} if own else {}
+        followed = {"datasets_dir": data_dir / "datasets"}
+        return followed | values | {"data_dir": data_dir} | absolute
 
     @classmethod
     def load(
@@ -112,11 +118,18 @@ class Settings(BaseSettings):
         return self.data_dir / "work" / job_id
 
     def prepare(self) -> None:
-        """Make the data directory, readable by its owner only, and see that it can be written.
+        """Make the data directory, readable by its owner only, and see that all is there.
 
         Raises:
-            StartRefused: it cannot.
+            StartRefused: it cannot be written, or there is no folder of own backbones where one
+                is named.
         """
+        if self.backbones_dir is not None and not self.backbones_dir.is_dir():
+            raise StartRefused(
+                f"RESNAS_BACKBONES_DIR {self.backbones_dir}",
+                "it is no folder",
+                "Name the folder with your backbones' Python files, or unset it",
+            )
         try:
             self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             tighten(self.data_dir, 0o700)

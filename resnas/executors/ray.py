@@ -59,21 +59,23 @@ class RayTune(AbstractExecutor):
         """Run everything that `feed` has.
 
         Raises:
-            InvalidSpec: no machine of the cluster is large enough for a single task.
+            InvalidSpec: no machine of the cluster is large enough for a single task, or `work`
+                cannot be sent to other processes.
             ConnectionError: there is no cluster at the address.
             RuntimeError: the feed waits for a running task, but none is running.
         """
+        packed = _packed(work)
         settings = _SETTINGS | {"TUNE_MAX_PENDING_TRIALS_PG": str(self.parallel)}
         with quiet(), environment(settings), connected(self.address):
             self._check_resources()
             with TemporaryDirectory(prefix="resnas-tune-") as folder:
-                self._tune(feed, work, folder)
+                self._tune(feed, packed, folder)
 
-    def _tune(self, feed: Feed, work: Work, folder: str) -> None:
+    def _tune(self, feed: Feed, packed: bytes, folder: str) -> None:
         trials = _Trials(feed)
         try:
             tune.run(
-                _trainable(work, self.cpus),
+                _trainable(packed, self.cpus),
                 search_alg=_FeedSearcher(feed, trials, self.parallel),
                 callbacks=[trials],
                 stop=_FeedStopper(trials),
@@ -251,9 +253,22 @@ def _death(trial: Trial) -> str:
     return f"its process ended without an answer: {why}"
 
 
-def _trainable(work: Work, cpus: float) -> Callable[[Json], None]:
-    """What runs in the trial's process: `work`, with Tune as its way to report."""
-    packed = cloudpickle.dumps(work)  # opened inside, where a failing import can be told
+def _packed(work: Work) -> bytes:
+    """`work` for other processes; it is opened in a trial, where a failing import can be told."""
+    try:
+        packed: bytes = cloudpickle.dumps(work)
+    except Exception as error:
+        raise InvalidSpec(
+            "executor 'ray'",
+            f"what a trial runs cannot be sent to another process: {reason(error)}",
+            "Keep locks, open files and the like out of the function or class that builds the "
+            "network, or search with executor='inline'",
+        ) from error
+    return packed
+
+
+def _trainable(packed: bytes, cpus: float) -> Callable[[Json], None]:
+    """What runs in the trial's process: the packed work, with Tune as its way to report."""
 
     def trial(config: Json) -> None:
         def report(message: Json) -> None:

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated
+
+import typer
 
 from service.commands.options import Json
-from service.console import show_entries, show_json
+from service.console import say, show_entries, show_json
 
 
-def backbones(as_json: Json = False) -> None:
-    """List the backbones that can be searched."""
-    import search_spaces
+def backbones(
+    pattern: Annotated[
+        str | None, typer.Argument(help="Which ones, like 'timm/resnet*' or 'torchvision/*'.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the backbones that can be searched; all models of timm and torchvision are, too."""
+    from resnas import backbones as known
 
-    _show(((name, search_spaces.recipe(name).about) for name in search_spaces.names()), as_json)
+    names = known.names() if pattern is None else known.matching(pattern)
+    if names or as_json:
+        _show(((name, known.about(name)) for name in names), as_json)
+    if pattern is None:
+        say(f"More are listed by a pattern: {', '.join(map(repr, known.patterns()))}")
+    elif not names:
+        say(f"None fits '{pattern}'. All are listed by: {', '.join(map(repr, known.patterns()))}")
 
 
 def datasets(as_json: Json = False) -> None:

@@ -13,7 +13,13 @@ from resnas.spec import JobSpec, Place, SearchSpec, TrainingSpec
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="Its id, or how the id begins.")]
-Backbone = Annotated[str, typer.Argument(help="See 'resnas backbones'.")]
+Backbone = Annotated[
+    str,
+    typer.Argument(
+        metavar="BACKBONE[:KEY=VALUE,...]",
+        help="See 'resnas backbones'; like timm/resnet18:stem=cifar.",
+    ),
+]
 Dataset = Annotated[str, typer.Argument(help="See 'resnas datasets'.")]
 Budget = Annotated[
     float, typer.Option("--budget-gmacs", help="Of one sample, in 1e9 multiply-accumulates.")
@@ -30,7 +36,7 @@ LayerTexts = Annotated[
     list[str] | None,
     typer.Option(
         "--layer",
-        metavar="NAME[:KEY=VALUE,...][@STAGE+...]",
+        metavar="BACKBONE[:KEY=VALUE,...][@STAGE+...]",
         help="See 'resnas layers'; like phc:n=4@stage3+stage4. May be given several times.",
     ),
 ]

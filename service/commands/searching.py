@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -34,20 +33,16 @@ from service.commands.options import (
     Trials,
     job_spec,
 )
-from service.console import gmacs, say, show_facts, show_front, show_json
+from service.console import say, show_front, show_json
 from service.progress import Listener, SearchProgress, points_of
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from resnas.estimating import Estimate
     from resnas.searching import SearchResult
 
 
 class NotSaved(ResnasError):
     """The search ended well, but its result could not be written."""
-
-
-_INPUT = re.compile(r"(\d+)x(\d+)x(\d+)")
 
 
 def search(
@@ -107,34 +102,6 @@ def search(
         raise typer.Exit(Exit.INTERRUPTED)
 
 
-def estimate(
-    backbone: Backbone,
-    input: Annotated[
-        str, typer.Option("--input", metavar="CxHxW", help="Channels, height and width.")
-    ] = "3x32x32",
-    classes: Annotated[int, typer.Option(min=1, help="What the backbone tells apart.")] = 10,
-    resizer: Resizers = None,
-    place: PlaceOption = None,
-    layer: LayerTexts = None,
-    as_json: Json = False,
-) -> None:
-    """Show what a backbone costs and which costs its search space reaches."""
-    from resnas.estimating import estimate as run_estimate
-
-    found = run_estimate(
-        backbone,
-        _input_size(input),
-        classes,
-        resizers=tuple(resizer or ("dynopool",)),
-        place=place,
-        layers=tuple(layer or ()),
-    )
-    if as_json:
-        show_json(found)
-    else:
-        _show_estimate(found)
-
-
 @contextmanager
 def _trained_in(output: Path) -> Iterator[ArtifactStore]:
     """Where weights are kept while the search runs: where they are to stay, which is tried first.
@@ -189,25 +156,3 @@ def _show_result(result: SearchResult, as_json: bool) -> None:
         show_json({"points": points, "best_under_budget": best, "trials": result.trials})
     else:
         show_front(points, best, result.spec.budget_gmacs)
-
-
-def _show_estimate(found: Estimate) -> None:
-    show_facts(
-        [
-            ("the backbone as it is", f"{gmacs(found.human_gmacs)} GMACs"),
-            ("where a search starts", f"{gmacs(found.start_gmacs)} GMACs"),
-            ("smallest reachable", f"{gmacs(found.min_gmacs)} GMACs"),
-            ("largest reachable", f"{gmacs(found.max_gmacs)} GMACs"),
-            ("parameters", f"{found.params:,}"),
-            ("sizes to learn", ", ".join(group.name for group in found.groups)),
-            ("counted by", found.counter),
-        ]
-    )
-
-
-def _input_size(text: str) -> tuple[int, int, int]:
-    match = _INPUT.fullmatch(text)
-    if match is None:
-        raise InvalidSpec("--input", f"'{text}'", "Write channels, height and width as 3x32x32")
-    channels, height, width = (int(number) for number in match.groups())
-    return channels, height, width

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from resnas import backbones, catalog
 from resnas.catalog import Catalog
 from resnas.datasets._base import facts
 from resnas.estimating import Estimate, estimate
 from service.deps import SettingsDep
-from service.schemas import EstimateRequest, Named, Page
+from service.schemas import BackbonePage, EstimateRequest, Named, Page
+
+Match = Annotated[str | None, Query(max_length=200, description="a pattern like timm/resnet*")]
 
 router = APIRouter(prefix="/v1", tags=["catalogues"])
 
 
 @router.get("/backbones")
-def list_backbones() -> Page[Named]:
-    """What can be searched."""
-    names = backbones.names()
-    return Page(items=[Named(name=n, about=_about(f"search_spaces.{n}")) for n in names])
+def list_backbones(settings: SettingsDep, match: Match = None) -> BackbonePage:
+    """What can be searched: the server's own backbones, or those that a pattern fits.
+
+    The models of timm and torchvision, over a thousand, are listed only where a pattern asks for
+    them.
+    """
+    with backbones.own_from(settings.backbones_dir):
+        names = backbones.names() if match is None else backbones.matching(match)
+        items = [Named(name=name, about=backbones.about(name)) for name in names]
+    return BackbonePage(items=items, patterns=backbones.patterns())
 
 
 @router.get("/datasets")
@@ -54,14 +63,15 @@ def list_strategies() -> Page[Named]:
 def make_estimate(body: EstimateRequest, settings: SettingsDep) -> Estimate:
     """What a backbone costs on a data set, and which costs can be reached."""
     num_classes, input_size = facts(body.dataset, settings.datasets_dir)
-    return estimate(
-        body.backbone,
-        input_size,
-        num_classes,
-        resizers=body.resizer,
-        place=body.place,
-        layers=body.layers,
-    )
+    with backbones.own_from(settings.backbones_dir):
+        return estimate(
+            body.backbone,
+            input_size,
+            num_classes,
+            resizers=body.resizer,
+            place=body.place,
+            layers=body.layers,
+        )
 
 
 def _entries(found: Catalog) -> Page[Named]:

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response, status
 from starlette.convertors import Convertor, register_url_convertor
 
+from resnas.backbones import own_from
 from resnas.spec import JobSpec
 from service import fronts, jobs
 from service.deps import (
@@ -45,7 +46,8 @@ def submit(
     spec: JobSpec, response: Response, repository: RepositoryDep, settings: SettingsDep
 ) -> JobAnswer:
     """Hand in a job. It is stored, not necessarily started, when this answers."""
-    job = jobs.submit(repository, spec, settings.datasets_dir)
+    with own_from(settings.backbones_dir):
+        job = jobs.submit(repository, spec, settings.datasets_dir)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return JobAnswer.of(job)
 

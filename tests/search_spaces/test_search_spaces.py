@@ -7,7 +7,10 @@ from torch import fx, nn
 
 import search_spaces
 
+DENSE = tuple(name for name in search_spaces.names() if search_spaces.recipe(name).dense)
+CLASSIFIERS = tuple(name for name in search_spaces.names() if name not in DENSE)
 every_backbone = pytest.mark.parametrize("name", search_spaces.names())
+every_classifier = pytest.mark.parametrize("name", CLASSIFIERS)
 
 # GMACs of convolutions and linear layers at 32 pixels with 100 classes, at 224 with 1000
 HUMAN_GMACS = {
@@ -15,6 +18,10 @@ HUMAN_GMACS = {
     "resnet18": (0.555, 1.81),
     "resnet50": (1.298, 4.09),
     "mobilenet_v2": (0.088, 0.30),
+    "preact_resnet18": (0.555, 1.81),
+    "mobilenet_v1": (0.176, 0.569),
+    "efficientnet_b0": (0.116, 0.386),
+    "alexnet": (0.226, 0.714),
 }
 # millions of parameters with 100 classes at 32 pixels, with 1000 at 224
 HUMAN_PARAMS = {
@@ -22,6 +29,10 @@ HUMAN_PARAMS = {
     "resnet18": (11.22, 11.69),
     "resnet50": (23.71, 25.56),
     "mobilenet_v2": (2.35, 3.50),
+    "preact_resnet18": (11.22, 11.69),
+    "mobilenet_v1": (3.31, 4.23),
+    "efficientnet_b0": (4.14, 5.29),
+    "alexnet": (7.80, 61.10),
 }
 SMALL = ("mobilenet_small", "resnet_small", "vgg_small")
 
@@ -37,7 +48,7 @@ def map_sizes(model, input_size):
     sizes = [input_size[1]]
 
     def note(module, args, output):
-        if isinstance(module, nn.Conv2d | nn.MaxPool2d) and output.shape[2] != sizes[-1]:
+        if isinstance(module, nn.Conv2d | nn.MaxPool2d) and output.shape[2] not in (1, sizes[-1]):
             sizes.append(output.shape[2])
 
     for module in model.modules():
@@ -47,7 +58,8 @@ def map_sizes(model, input_size):
 
 
 def test_the_backbones_are_the_files():
-    assert set(search_spaces.names()) == {*HUMAN_GMACS, *SMALL}
+    assert set(search_spaces.names()) == {*HUMAN_GMACS, *SMALL, "hrnet_w48", "unet"}
+    assert DENSE == ("hrnet_w48", "unet")
 
 
 @pytest.mark.parametrize("name", HUMAN_GMACS)
@@ -68,7 +80,7 @@ def test_small_networks_cost_about_10_mmacs(name, channels):
     assert 0.008 < gmacs(search_spaces.build(name, 10, size), size) < 0.012
 
 
-@every_backbone
+@every_classifier
 def test_maps_at_32_pixels(name):
     size = (3, 32, 32)
     expected = (32, 16, 8, 4, 2) if name == "vgg16" else (32, 16, 8, 4)
@@ -79,7 +91,7 @@ def test_maps_at_32_pixels(name):
 def test_maps_at_224_pixels(name):
     size = (3, 224, 224)
     sizes = map_sizes(search_spaces.build(name, 10, size), size)
-    assert sizes == (224, 112, 56, 28, 14, 7)
+    assert sizes == ((224, 55, 27, 13, 6) if name == "alexnet" else (224, 112, 56, 28, 14, 7))
 
 
 def test_the_resnet50_strides_in_its_3x3():
@@ -94,7 +106,7 @@ def test_plain_tracing_follows_every_backbone_at_any_size(name, input_size):
     model = search_spaces.build(name, 7, input_size).eval()
     traced = fx.symbolic_trace(model)
     images = torch.randn(2, *input_size)
-    assert traced(images).shape == (2, 7)
+    assert traced(images).shape == ((2, 7, *input_size[1:]) if name in DENSE else (2, 7))
     assert torch.equal(traced(images), model(images))
 
 
@@ -104,12 +116,13 @@ def test_new_weights_keep_signals_and_gradients_alive(name):
     model = search_spaces.build(name, 10, (3, 32, 32))
     logits = model(torch.randn(8, 3, 32, 32))
     assert 0.01 < logits.std() < 3
-    nn.functional.cross_entropy(logits, torch.arange(8)).backward()
+    classes = torch.arange(8).view(-1, *[1] * (logits.dim() - 2)).expand(8, *logits.shape[2:])
+    nn.functional.cross_entropy(logits, classes).backward()
     convs = [m for m in model.modules() if isinstance(m, nn.Conv2d)]
     assert all(m.weight.grad.abs().max() > 0 for m in convs)
 
 
-@every_backbone
+@every_classifier
 def test_depthwise_weights_start_as_large_as_their_fan_asks(name):
     model = search_spaces.build(name, 10, (3, 32, 32))
     for conv in (m for m in model.modules() if isinstance(m, nn.Conv2d)):
