@@ -11,13 +11,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import fx
+from torch import fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from resnas.costs._base import KNOWN, Operation, lookup
 from resnas.errors import UnsizedOperation
 from resnas.graph.asking import ask, count
-from resnas.graph.trace import in_eval_mode, where
+from resnas.graph.modes import in_eval_mode, quietly
+from resnas.graph.trace import where
 from resnas.graph.values import Map, traced, variables
 from resnas.graph.variables import Program
 from resnas.polynomial import Dim, Shape
@@ -60,9 +61,11 @@ class Propagation:
         self.agree = agree
         self.same: Same = same or (lambda variables: {v: v for v in variables})
         self.fake = FakeTensorMode(allow_non_fake_inputs=True)
+        self.asked: dict[tuple[str, ...], Any] = {}
+        self.bodiless: dict[nn.Module, nn.Module] = {}
         self._changed = set(changed)  # and, as the walk goes on, whatever depends on them
         self.values: dict[fx.Node, Any] = {}
-        with in_eval_mode(module):
+        with in_eval_mode(module), quietly():
             for node in module.graph.nodes:
                 self.values[node] = self._value(node, special)
 
@@ -74,7 +77,7 @@ class Propagation:
 
     def operations(self) -> list[Operation]:
         """All nodes that compute or read something, as costs get to see them."""
-        with in_eval_mode(self.module):
+        with in_eval_mode(self.module), quietly():
             return [
                 self._operation(node)
                 for node in self.values

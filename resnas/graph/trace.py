@@ -5,8 +5,6 @@ from __future__ import annotations
 import inspect
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -14,6 +12,7 @@ from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from resnas.errors import UntraceableBackbone
+from resnas.graph.modes import in_eval_mode, quietly
 from resnas.layers._base import AbstractLayer
 from resnas.results import Size
 
@@ -203,7 +202,12 @@ def _follow_mode(module: fx.GraphModule) -> None:
 def _measure(module: fx.GraphModule, input_size: tuple[int, int, int]) -> None:
     recorder = _Recorder(module)
     try:
-        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), in_eval_mode(module):
+        with (
+            FakeTensorMode(allow_non_fake_inputs=True),
+            torch.no_grad(),
+            in_eval_mode(module),
+            quietly(),
+        ):
             recorder.run(torch.empty((1, *input_size), **_kind(module)))
     except Exception as error:
         node = recorder.current
@@ -212,27 +216,6 @@ def _measure(module: fx.GraphModule, input_size: tuple[int, int, int]) -> None:
             f"it fails for an input of {'×'.join(map(str, input_size))}: {error}",
             "Check the input size (channels, height, width) against what the backbone expects",
         ) from error
-
-
-@contextmanager
-def in_eval_mode(module: nn.Module) -> Iterator[None]:
-    """All of a module in eval mode, and afterwards as it was.
-
-    Batch norm refuses one sample in training mode; and layers that keep what they have computed (a
-    table of positions) must not keep what was computed without data.
-    """
-    before = [(part, _kept(part)) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, kept in before:
-            part.__dict__.clear()
-            part.__dict__.update(kept)
-
-
-def _kept(module: nn.Module) -> dict[str, Any]:
-    return {k: v.copy() if type(v) in (dict, list) else v for k, v in vars(module).items()}
 
 
 class _Recorder(fx.Interpreter):
