@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from resnas.errors import ResnasError
     from resnas.estimating import estimate
     from resnas.exporting import export
+    from resnas.loading import load
     from resnas.searching import search
     from resnas.space import SearchSpace
     from resnas.spec import JobSpec
@@ -27,6 +28,7 @@ _HOMES = {
     "estimate": "resnas.estimating",
     "export": "resnas.exporting",
     "freeze": "resnas.converting",
+    "load": "resnas.loading",
     "search": "resnas.searching",
 }
 _MODULES = ("catalog", "layers", "pareto", "plots", "resizers")
@@ -39,6 +41,7 @@ __all__ = [
     "estimate",
     "export",
     "freeze",
+    "load",
     "search",
 ]
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Sequence
 from typing import Any, get_args
 
 import torch
 from torch import Tensor, fx, nn
 
+from resnas.bounding import bound
 from resnas.catalog import resizers
 from resnas.costs._base import Operation
-from resnas.errors import GraphError, UnknownName
+from resnas.errors import UnknownName
 from resnas.graph.convert import Converted, follow_leaders, replace
 from resnas.graph.flattening import fit_to_flatten
 from resnas.graph.fold import fold
@@ -22,10 +22,11 @@ from resnas.graph.naming import name_functions
 from resnas.graph.sites import Place, find, global_pools, select
 from resnas.graph.sizes import Propagation
 from resnas.graph.trace import trace
+from resnas.groups import Group
 from resnas.layers._replacing import replace_layers
 from resnas.resizers._base import AbstractResizer
 from resnas.resizers._base import Place as Placing
-from resnas.space import Group, SearchSpace
+from resnas.space import SearchSpace
 
 ENLARGED = 4
 """How many times its human size an axis may grow to."""
@@ -99,19 +100,22 @@ def convert(
         resizer=resizer,
         place=placing,
         layers=tuple(layers),
+        fit_flattened=fit_flattened,
         fixed_sites=fixed,
         human=human,
     )
-    _bound(space)
+    bound(space)
     return space
 
 
-def freeze(space: SearchSpace) -> fx.GraphModule:
+def freeze(space: SearchSpace, multiple_of: int = 1) -> fx.GraphModule:
     """A plain `nn.Module` at the space's present integer sizes, with its weights.
 
-    Its outputs in eval mode equal the space's to 1e-5 in float32; it has no strides any more.
+    Its outputs in eval mode equal the space's to 1e-5 in float32; it has no strides any more. With
+    `multiple_of` its learnable sizes are the nearest multiples: another network, whose accuracy
+    has to be measured again.
     """
-    return space.freeze()
+    return space.freeze(multiple_of)
 
 
 def _traced(
@@ -154,6 +158,7 @@ def _assemble(
     resizer: str,
     place: Placing,
     layers: tuple[str, ...],
+    fit_flattened: bool,
     fixed_sites: dict[str, str],
     human: Sequence[Operation],
 ) -> SearchSpace:
@@ -174,6 +179,7 @@ def _assemble(
         resizer=resizer,
         place=place,
         layers=layers,
+        fit_flattened=fit_flattened,
         site_nodes=nodes,
         fixed_sites=fixed_sites,
         human=human,
@@ -203,26 +209,19 @@ def _group(module: fx.GraphModule, places: list[Place], members: list[Converted]
         made.smallest = (min(least_v, float(v)), min(least_h, float(h)))
     made = _resizer(module, leader)
     learnable = made.stride.requires_grad
-    return Group(first.name, sites, made.stride, leader.size_in, first.size, made, learnable)
+    return Group(
+        first.name,
+        sites,
+        made.stride,
+        leader.size_in,
+        first.size,
+        made,
+        learnable,
+        leader.margin,
+    )
 
 
 def _resizer(module: fx.GraphModule, member: Converted) -> AbstractResizer:
     made = module.get_submodule(member.module)
     assert isinstance(made, AbstractResizer)
     return made
-
-
-def _bound(space: SearchSpace) -> None:
-    """Keep maps so large that every window behind them fits, at the smallest sizes."""
-    for _ in range(64):
-        crowded = space.too_small_at(1e6)
-        if not crowded:
-            return
-        for resizer in crowded:
-            v, h = (math.floor(size + 0.5) + 0.501 for size in resizer.smallest)
-            resizer.smallest = (v, h)  # just rounds to one pixel more
-    raise GraphError(
-        "convert",
-        "no smallest sizes were found at which every window of the backbone fits its map",
-        "Exclude the sites before its largest unpadded convolution (sites=[...])",
-    )

@@ -16,7 +16,8 @@ ResnasError
 ├── ArchitectureMismatch     an architecture does not belong to this search space
 ├── TrainingDiverged         the loss became NaN or infinite
 ├── SearchFailed             no trial of a search completed
-└── ExportFailed             an exported file does not do what the network does
+├── ExportFailed             an exported file does not do what the network does
+└── ExportUnreadable         a file of an export is missing or damaged
 """
 
 from __future__ import annotations
@@ -141,6 +142,10 @@ class SearchFailed(ResnasError):
 
 class ExportFailed(ResnasError):
     """An exported file does not do what the network does."""
+
+
+class ExportUnreadable(ResnasError):
+    """A file of an export is missing or damaged."""
 
 
 def _infeasible(budget: float, least: float, most: float, human: float) -> InfeasibleBudget:

@@ -5,57 +5,32 @@ from __future__ import annotations
 import contextlib
 import copy
 import hashlib
-import platform
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
+from resnas.backbones import Builder
 from resnas.catalog import costs, exporters
+from resnas.datasets._base import AbstractDataset
 from resnas.errors import ExportFailed
 from resnas.exporters._base import AbstractExporter
+from resnas.feeding import Feeder
 from resnas.graph.freeze import facts_of
-from resnas.results import Architecture, Size, TrialResult, Value
+from resnas.manifest import ExportedFile, Manifest, Measured, versions
+from resnas.results import Architecture, TrialResult
 from resnas.space import SearchSpace
-from resnas.trial import rebuild
+from resnas.spec import TrainingSpec
+from resnas.trial import measured, rebuild
 
 TOLERANCE = 1e-4
 """Largest difference between file and network, relative to the network's largest output."""
 
 BATCHES = (1, 3)
 """Batch sizes that a file is run at; it is written from a batch of 2."""
-
-
-class ExportedFile(Value):
-    """One file of an export."""
-
-    name: str
-    format: str
-    sha256: str
-    bytes: int
-    max_error: float | None = Field(description="relative to the output; null: nothing to run")
-
-
-class Manifest(Value):
-    """What was exported, and all that is known about it; also lies there as `manifest.json`."""
-
-    schema_version: Literal[1] = 1
-    files: tuple[ExportedFile, ...]
-    input_size: tuple[int, int, int] = Field(description="(C, H, W) of one sample")
-    params: int
-    gmacs: float | None = Field(None, description="of one sample; null for a foreign module")
-    counter: str | None = Field(None, description="which rules counted `gmacs`")
-    architecture: Architecture | None = Field(None, description="null for a foreign module")
-    sizes: dict[str, Size] | None = None
-    val_accuracy: float | None = None
-    test_accuracy: float | None = None
-    seed: int | None = None
-    versions: dict[str, str]
 
 
 def export(
@@ -83,18 +58,33 @@ def export(
         ExportFailed: the input size is not known, `result` belongs to another architecture, a file
             could not be written, or it does not do what the network does.
     """
-    chosen: dict[str, AbstractExporter] = {name: exporters[name]() for name in formats}
     module, facts = _fixed(module_or_space, input_size)
+    _check_result(facts.get("architecture"), result)
+    known = Measured()
+    if result is not None:
+        known = Measured(
+            val_accuracy=result.val_accuracy, test_accuracy=result.test_accuracy, seed=result.seed
+        )
+    return _put(module, facts, Path(directory), formats, known)
+
+
+def _put(
+    module: nn.Module,
+    facts: Mapping[str, Any],
+    directory: Path,
+    formats: Sequence[str],
+    known: Measured,
+) -> Manifest:
+    """All files of a fixed network, or none."""
+    chosen: dict[str, AbstractExporter] = {name: exporters[name]() for name in formats}
     architecture: Architecture | None = facts.get("architecture")
-    _check_result(architecture, result)
-    directory = Path(directory)
     with _staging(directory) as staging:
         files = [
             _write(name, e, module, facts["input_size"], staging) for name, e in chosen.items()
         ]
         if architecture is not None:
             files.append(_describe(architecture, staging / "architecture.json"))
-        manifest = _manifest(module, facts, files, result)
+        manifest = _manifest(module, facts, files, known)
         (staging / "manifest.json").write_text(manifest.model_dump_json(indent=2) + "\n")
         directory.mkdir(exist_ok=True)
         for name in [*(file.name for file in files), "manifest.json"]:
@@ -109,21 +99,60 @@ def export_trial(
     formats: Sequence[str] = ("onnx", "pt2", "safetensors"),
     *,
     result: TrialResult | None = None,
+    builder: Builder | None = None,
+    multiple_of: int = 1,
+    dataset: AbstractDataset | None = None,
 ) -> Manifest:
     """Build the network of a stored trial again and export it.
 
     Args:
-        architecture: of a backbone known by name.
+        architecture: of a backbone known by name, or that `builder` builds.
         weights: content of the safetensors file that the trial kept.
         directory: as in `export`.
         formats: as in `export`.
         result: as in `export`.
+        builder: what the search was given as its backbone, if anything.
+        multiple_of: of what the learned sizes become multiples. That is another network than the
+            trained one: its accuracy is measured again on `dataset`, and the manifest states both.
+        dataset: what the trial was trained on; needed for `multiple_of`.
 
     Raises:
         ResnasError: the architecture cannot be built again; see `resnas.trial.rebuild`.
-        ExportFailed, UnknownName: as in `export`.
+        ExportFailed, UnknownName: as in `export`; or there is no `dataset` to measure on.
     """
-    return export(rebuild(architecture, weights), directory, formats, result=result)
+    network = rebuild(architecture, weights, builder, multiple_of)
+    if multiple_of == 1:
+        return export(network, directory, formats, result=result)
+    if dataset is None:
+        raise ExportFailed(
+            "dataset",
+            f"sizes that are multiples of {multiple_of} make another network than the trained one, "
+            "whose accuracy is not known",
+            "Pass the data set that it was trained on",
+        )
+    return _export_resized(network, directory, formats, result, multiple_of, dataset)
+
+
+def _export_resized(
+    network: nn.Module,
+    directory: Path | str,
+    formats: Sequence[str],
+    result: TrialResult | None,
+    multiple_of: int,
+    dataset: AbstractDataset,
+) -> Manifest:
+    feeder = Feeder(dataset, TrainingSpec(augment=False), torch.device("cpu"))
+    accuracy, test = measured(network, feeder)
+    known = Measured(
+        val_accuracy=accuracy,
+        test_accuracy=test,
+        multiple_of=multiple_of,
+        trained_val_accuracy=None if result is None else result.val_accuracy,
+        trained_test_accuracy=None if result is None else result.test_accuracy,
+        seed=None if result is None else result.seed,
+    )
+    module, facts = _fixed(network, None)
+    return _put(module, facts, Path(directory), formats, known)
 
 
 def _fixed(
@@ -232,10 +261,11 @@ def _manifest(
     module: nn.Module,
     facts: Mapping[str, Any],
     files: Sequence[ExportedFile],
-    result: TrialResult | None,
+    known: Measured,
 ) -> Manifest:
     architecture: Architecture | None = facts.get("architecture")
     return Manifest(
+        **known.model_dump(),
         files=tuple(files),
         input_size=facts["input_size"],
         params=sum(p.numel() for p in module.parameters()),
@@ -243,17 +273,5 @@ def _manifest(
         counter=costs["macs"].counter if "macs" in facts else None,
         architecture=architecture,
         sizes=None if architecture is None else architecture.sizes,
-        val_accuracy=None if result is None else result.val_accuracy,
-        test_accuracy=None if result is None else result.test_accuracy,
-        seed=None if result is None else result.seed,
-        versions=_versions(),
+        versions=versions(),
     )
-
-
-def _versions() -> dict[str, str]:
-    packages = ("resnas", "torch", "onnx", "onnxscript", "onnxruntime", "safetensors")
-    found = {"python": platform.python_version()}
-    for package in packages:
-        with contextlib.suppress(metadata.PackageNotFoundError):  # run from a source tree
-            found[package] = metadata.version(package)
-    return found

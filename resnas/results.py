@@ -25,12 +25,15 @@ class Architecture(Value):
     """The resolutions of one network: all that is needed to build it again, but its weights."""
 
     schema_version: Literal[1] = 1
-    backbone: str | None = Field(None, description="name of the backbone; null for a user's own")
+    backbone: str | None = Field(None, description="name of the backbone; null where it has none")
     num_classes: int | None = Field(None, description="what the backbone was built for")
     input_size: tuple[int, int, int] = Field(description="(C, H, W) of one sample")
     resizer: str
     place: Literal["after", "conv", "before"]
     layers: tuple[str, ...] = ()
+    fit_flattened: bool = Field(
+        False, description="whether maps are brought to their size before they are flattened"
+    )
     strides: dict[str, tuple[float, float]] = Field(description="(vertical, horizontal) by group")
     sizes: dict[str, Size] = Field(description="(H, W) behind each site")
 

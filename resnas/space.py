@@ -3,44 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, fx, nn
 
 from resnas.catalog import costs
 from resnas.costs._base import Operation
-from resnas.errors import ArchitectureMismatch
+from resnas.errors import ArchitectureMismatch, ResnasError
 from resnas.graph.freeze import Facts, describe, fix
 from resnas.graph.program import Evaluation, evaluate, integers
 from resnas.graph.sizes import Propagation
+from resnas.groups import Group, giving, multiples, within
 from resnas.polynomial import Dim, Polynomial
 from resnas.resizers._base import AbstractResizer
 from resnas.resizers._base import Place as Placing
 from resnas.results import Architecture, Size
-
-
-@dataclass(frozen=True)
-class Group:
-    """Sites that share one size on each axis.
-
-    Attributes:
-        name: that of its first site.
-        sites: names of all of them.
-        stride: parameter (2,), (vertical, horizontal): the leader's input size over the size.
-        size_in: (H, W) that enters the leader in the backbone.
-        human_size: (H, W) behind the sites in the backbone.
-        leader: the resizer whose input the stride refers to; None where the sites were left alone.
-        learnable: whether the stride is an arch parameter; a trainer may switch its gradient.
-    """
-
-    name: str
-    sites: tuple[str, ...]
-    stride: nn.Parameter
-    size_in: Size
-    human_size: Size
-    leader: AbstractResizer | None
-    learnable: bool
 
 
 class SearchSpace(nn.Module):
@@ -55,6 +32,7 @@ class SearchSpace(nn.Module):
         input_size: (C, H, W) of one sample.
         resizer, place: what stands at the sites, and where.
         layers: replacements of other layers, as they were asked for.
+        fit_flattened: whether maps are brought to their size before they are flattened.
     """
 
     def __init__(
@@ -67,6 +45,7 @@ class SearchSpace(nn.Module):
         resizer: str,
         place: Placing,
         layers: tuple[str, ...],
+        fit_flattened: bool,
         site_nodes: Mapping[str, fx.Node],
         fixed_sites: Mapping[str, str],
         human: Sequence[Operation],
@@ -78,6 +57,7 @@ class SearchSpace(nn.Module):
         self.resizer = resizer
         self.place = place
         self.layers = layers
+        self.fit_flattened = fit_flattened
         self.fixed_sites = dict(fixed_sites)
         self.backbone: str | None = None
         self.num_classes: int | None = None
@@ -149,6 +129,7 @@ class SearchSpace(nn.Module):
             resizer=self.resizer,
             place=self.place,
             layers=self.layers,
+            fit_flattened=self.fit_flattened,
             strides={g.name: _pair(g.stride) for g in self.groups},
             sizes=self.sizes(),
         )
@@ -161,6 +142,10 @@ class SearchSpace(nn.Module):
         """
         mine = _identity(self, {g.name for g in self.groups})
         theirs = _identity(architecture, set(architecture.strides))
+        named = self.backbone is not None and architecture.backbone is not None
+        if named:
+            mine = (*mine, self.backbone, self.num_classes)
+            theirs = (*theirs, architecture.backbone, architecture.num_classes)
         if mine != theirs:
             raise ArchitectureMismatch(
                 "architecture", f"it describes {theirs}", f"This space is {mine}: convert alike"
@@ -195,12 +180,70 @@ class SearchSpace(nn.Module):
             self._program, self.model, clip
         )  # in order: a clipped size is the next one's input
 
-    def freeze(self) -> fx.GraphModule:
+    def set_sizes(self, sizes: Mapping[str, Size]) -> None:
+        """Set strides such that groups have exactly these sizes behind their sites.
+
+        Groups that are not named keep their strides, by which their sizes may change.
+
+        Args:
+            sizes: (H, W) by name of the group.
+
+        Raises:
+            UnknownName: there is no such group.
+            ArchitectureMismatch: a group cannot have its size; nothing is changed then.
+        """
+        before = [g.stride.detach().clone() for g in self.groups]
+        try:
+            # in order: one size is the next one's input
+            integers(self._program, self.model, giving(self.groups, sizes))
+        except ResnasError:
+            self._set_strides(before)
+            raise
+
+    def set_bounds(self, bounds: Mapping[str, tuple[Size, Size]]) -> None:
+        """Keep the sizes of groups between others than 2 pixels and 4 times the human size.
+
+        Args:
+            bounds: smallest and largest (H, W), by name of the group.
+
+        Raises:
+            UnknownName: there is no such group.
+            InvalidSpec: a window behind needs more than the smallest, the resizer cannot make the
+                largest, or one is not below the other; nothing is changed then.
+        """
+        resizers = [
+            self._resizer(str(n.target)) for n in self.model.graph.nodes if n.name in self._resized
+        ]
+        for stride, least, most in within(self.groups, bounds):
+            for resizer in resizers:
+                if resizer.stride is stride:
+                    resizer.smallest, resizer.largest = least, most
+
+    def freeze(self, multiple_of: int = 1) -> fx.GraphModule:
         """A plain module at the present integer sizes; weights, statistics and mode are copied.
+
+        Args:
+            multiple_of: every learnable size becomes the nearest multiple of this, at least one
+                (hardware likes multiples of 8); the space keeps its own. Other sizes are another
+                network: its accuracy has to be measured again.
 
         Shape:
             (N, *input_size), the same outputs as the space in eval mode.
+
+        Raises:
+            ArchitectureMismatch: a group cannot have such a size.
+            InvalidSpec: no such multiple.
         """
+        if multiple_of == 1:
+            return self._freeze()
+        before = [g.stride.detach().clone() for g in self.groups]
+        try:
+            self.set_sizes(multiples(self.groups, self.sizes(), multiple_of))
+            return self._freeze()
+        finally:
+            self._set_strides(before)
+
+    def _freeze(self) -> fx.GraphModule:
         values = self._integers()
         sizes = {}
         for node in self.model.graph.nodes:
@@ -229,39 +272,6 @@ class SearchSpace(nn.Module):
         self._set_strides(before)
         return found
 
-    def too_small_at(self, stride: float) -> list[AbstractResizer]:
-        """Resizers that give some later window a map it does not fit, all strides at one value."""
-        found = self.integers_at(stride)
-        dims = {
-            dim
-            for operation in self._operations
-            for dim in (operation.output or ())[1:]
-            if isinstance(dim, Polynomial) and dim.value(found) < 1
-        }
-        strides = {id(self._resizer(name).stride) for name in self._crowded(dims, found)}
-        names = {str(n.target) for n in self.model.graph.nodes if n.name in self._resized}
-        return [r for r in map(self._resizer, names) if id(r.stride) in strides]
-
-    def _crowded(self, dims: set[Polynomial], found: Sequence[int]) -> set[str]:
-        """The leaders behind `dims`, and those before them whose maps are too small to help."""
-        crowded: set[str] = set()
-        pending = [step for dim in dims for step in self._program.leaders_of(dim)]
-        while pending:
-            step = pending.pop()
-            if step.leader in crowded:
-                continue
-            entering = [dim for dim in step.size if isinstance(dim, Polynomial)]
-            gone = [dim for dim in entering if dim.value(found) < 1]
-            if gone:  # nothing enters: those before it are to blame
-                pending += [before for dim in gone for before in self._program.leaders_of(dim)]
-                continue
-            crowded.add(step.leader)
-            least = self._resizer(step.leader).smallest
-            for dim, size in zip(step.size, least, strict=True):
-                if isinstance(dim, Polynomial) and dim.value(found) <= round(size):
-                    pending += self._program.leaders_of(dim)
-        return crowded
-
     def _resizer(self, name: str) -> AbstractResizer:
         found = self.model.get_submodule(name)
         assert isinstance(found, AbstractResizer)
@@ -286,7 +296,7 @@ class SearchSpace(nn.Module):
 
 def _identity(of: SearchSpace | Architecture, groups: set[str]) -> tuple[object, ...]:
     """What an architecture and its space agree on."""
-    return of.resizer, of.place, of.layers, of.input_size, groups
+    return of.resizer, of.place, of.layers, of.fit_flattened, of.input_size, groups
 
 
 def _size(dims: Sequence[Dim], integers: Sequence[int]) -> Size:

@@ -7,9 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import safetensors
 import safetensors.torch
 import torch
-from torch import fx
+from torch import fx, nn
 
 from resnas import backbones
 from resnas.backbones import Builder
@@ -17,8 +18,9 @@ from resnas.catalog import controllers, costs
 from resnas.converting import convert
 from resnas.costs._fvcore import fvcore_total
 from resnas.datasets._base import AbstractDataset, load
-from resnas.errors import ResnasError
+from resnas.errors import ArchitectureMismatch, ResnasError
 from resnas.executors._base import Json, Report
+from resnas.feeding import Feeder
 from resnas.results import Architecture, TrialResult, TrialState, Value
 from resnas.space import SearchSpace
 from resnas.spec import JobSpec, TrainingSpec
@@ -110,7 +112,10 @@ def build_space(
 
 
 def rebuild(
-    architecture: Architecture, weights: bytes, builder: Builder | None = None
+    architecture: Architecture,
+    weights: bytes,
+    builder: Builder | None = None,
+    multiple_of: int = 1,
 ) -> fx.GraphModule:
     """The fixed network of a stored architecture, in eval mode, on the CPU.
 
@@ -118,11 +123,13 @@ def rebuild(
         architecture: of a backbone that is known by its name, or that `builder` builds.
         weights: content of the safetensors file that its trial kept.
         builder: what the search was given as its backbone, if anything.
+        multiple_of: of what its sizes become multiples, as `SearchSpace.freeze` has it; all
+            parameters and batch statistics are carried over.
 
     Raises:
         ResnasError: the architecture is of a module that was converted without a name.
         UnknownName: there is no backbone of its name, and no `builder`.
-        ArchitectureMismatch: it does not fit that backbone.
+        ArchitectureMismatch: it, or the weights, do not fit that backbone, or it has no such sizes.
     """
     if architecture.backbone is None or architecture.num_classes is None:
         raise ResnasError(
@@ -137,10 +144,46 @@ def rebuild(
         architecture.layers,
         builder,
     )
+    fixed = fixed_network(space, architecture, weights)
+    if multiple_of != 1:
+        _take_over(space, fixed)
+        fixed = space.freeze(multiple_of)
+    return fixed.eval()
+
+
+def fixed_network(space: SearchSpace, architecture: Architecture, weights: bytes) -> fx.GraphModule:
+    """The network that an architecture is in its space, with the weights of a safetensors file.
+
+    Raises:
+        ArchitectureMismatch: the architecture or the weights are not of this space.
+    """
     space.load_architecture(architecture)
     fixed = space.freeze()
-    fixed.load_state_dict(safetensors.torch.load(weights))
+    try:
+        fixed.load_state_dict(safetensors.torch.load(weights))
+    except (RuntimeError, safetensors.SafetensorError) as error:
+        raise ArchitectureMismatch(
+            "weights",
+            f"they are not those of {architecture.backbone or 'this network'} "
+            f"({str(error).splitlines()[0]})",
+            "Load the safetensors file that was kept with this architecture",
+        ) from error
     return fixed.eval()
+
+
+def _take_over(space: SearchSpace, fixed: fx.GraphModule) -> None:
+    """The weights of a fixed network, in its space; constants of its sizes stay behind."""
+    own = space.model.state_dict()
+    space.model.load_state_dict(
+        {k: v for k, v in fixed.state_dict().items() if k in own}, strict=False
+    )
+
+
+def measured(network: nn.Module, feeder: Feeder) -> tuple[float, float | None]:
+    """Accuracy of a network on the validation and the test split, null where there is none."""
+    dataset = feeder.dataset
+    test = None if dataset.test is None else feeder.accuracy(network, dataset.test)
+    return feeder.accuracy(network, dataset.val), test
 
 
 @lru_cache(maxsize=2)
@@ -174,10 +217,9 @@ def _trainer(trial: TrialTask, builder: Builder | None) -> Trainer:
 
 def _outcome(trainer: Trainer, artifacts: ArtifactStore) -> dict[str, Any]:
     """What the trained network is, measured on the network itself."""
-    space, dataset, feeder = trainer.space, trainer.dataset, trainer.feeder
+    space, feeder = trainer.space, trainer.feeder
     fixed = space.freeze().eval()
-    accuracy = feeder.accuracy(fixed, dataset.val)
-    test = feeder.accuracy(fixed, dataset.test) if dataset.test is not None else None
+    accuracy, test = measured(fixed, feeder)
     fixed.cpu()
     weights = {k: v.contiguous() for k, v in fixed.state_dict().items()}
     return {

@@ -67,9 +67,11 @@ def build(
         strides: of the first blocks of stages 2, 3 and 4.
 
     Raises:
-        ValueError: the strides are not three numbers from 1 to 8.
+        ValueError: the strides are not three whole numbers from 1 to 8.
     """
-    if len(strides) != 3 or not all(1 <= stride <= LARGEST_STRIDE for stride in strides):
+    if len(strides) != 3 or not all(
+        type(stride) is int and 1 <= stride <= LARGEST_STRIDE for stride in strides
+    ):
         raise ValueError(
             f"preact_resnet18: strides is {'+'.join(map(str, strides))}. "
             f"Pass three whole numbers from 1 to {LARGEST_STRIDE}, like strides=2+2+2"

@@ -144,6 +144,7 @@ class Export(Accepted):
 
     filename: str | None = None
     sha256: str | None = None
+    manifest: dict[str, Any] | None = None
 
     @field_validator("filename")
     @classmethod

@@ -113,7 +113,9 @@ class Client:
         path = f"/v1/architectures/{_segment(architecture_id)}"
         return self._get(StoredArchitecture, path)
 
-    def export(self, architecture_id: str, format: str, directory: Path) -> Path:
+    def export(
+        self, architecture_id: str, format: str, directory: Path, multiple_of: int = 1
+    ) -> Path:
         """Have the server write one architecture as a file, and fetch it into `directory`.
 
         Returns:
@@ -124,7 +126,7 @@ class Client:
             Refused: `directory` cannot be written.
         """
         path = f"/v1/architectures/{_segment(architecture_id)}/exports"
-        export = self._post(Export, path, {"format": format})
+        export = self._post(Export, path, {"format": format, "multiple_of": multiple_of})
         while not export.ended:
             time.sleep(0.2)
             export = self._get(Export, f"/v1/exports/{_segment(export.id)}")

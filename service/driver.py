@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TextIO
 
 from resnas.backbones import own_from
+from resnas.datasets._base import load
 from resnas.errors import ResnasError
 from resnas.exporting import export_trial
 from resnas.results import EpochMetrics, TrialResult, Value
@@ -118,7 +119,13 @@ def _export(task: ExportTask) -> Value:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "export"
         manifest = export_trial(
-            task.architecture, weights, target, (task.format,), result=task.result
+            task.architecture,
+            weights,
+            target,
+            (task.format,),
+            result=task.result,
+            multiple_of=task.multiple_of,
+            dataset=load(task.dataset, task.datasets_dir) if task.multiple_of > 1 else None,
         )
         file = next(file for file in manifest.files if file.format == task.format)
         digest = artifacts.put((target / file.name).read_bytes())

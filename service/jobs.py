@@ -97,7 +97,11 @@ def architecture(repository: Repository, architecture_id: str) -> StoredArchitec
 
 
 def ask_export(
-    repository: Repository, artifacts: ArtifactStore, architecture_id: str, format: str
+    repository: Repository,
+    artifacts: ArtifactStore,
+    architecture_id: str,
+    format: str,
+    multiple_of: int = 1,
 ) -> Export:
     """Have an architecture written as a file; the same question gets the same export.
 
@@ -118,7 +122,7 @@ def ask_export(
             "Export an architecture of a completed trial",
         )
     return repository.exports.add(
-        architecture_id, format, lambda digest: _is_kept(artifacts, digest)
+        architecture_id, format, lambda digest: _is_kept(artifacts, digest), multiple_of
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from resnas.exporting import Manifest
+from resnas.manifest import Manifest
 from resnas.results import Architecture, EpochMetrics, TrialResult, Value
 from resnas.spec import JobSpec
 from service.errors import Failure
@@ -34,6 +34,9 @@ class ExportTask(Value):
     architecture: Architecture
     result: TrialResult
     format: str
+    multiple_of: int = 1
+    dataset: str
+    datasets_dir: Path
     backbones_dir: Path | None = None
     artifacts_dir: Path
 

@@ -242,10 +242,15 @@ class ExportRun(Run):
         architecture_id = self.export.architecture_id
         found = self._write(lambda: self.repository.trials.architecture(architecture_id))
         assert found is not None  # the database's foreign key says so
+        job = self._write(lambda: self.repository.jobs.get(found.job_id))
+        assert job is not None
         return messages.ExportTask(
             architecture=found.architecture,
             result=found.result,
             format=self.export.format,
+            multiple_of=self.export.multiple_of,
+            dataset=str(job.spec["dataset"]),
+            datasets_dir=self.settings.datasets_dir,
             backbones_dir=self.settings.backbones_dir,
             artifacts_dir=self.settings.artifacts.root,
         )

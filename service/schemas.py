@@ -220,6 +220,7 @@ class ExportAnswer(Answer):
     id: str
     architecture_id: str
     format: str
+    multiple_of: int = Field(description="of what the learned sizes were made multiples")
     state: State
     filename: str | None
     size: int | None = Field(description="bytes")
@@ -236,6 +237,7 @@ class ExportAnswer(Answer):
             id=export.id,
             architecture_id=export.architecture_id,
             format=export.format,
+            multiple_of=export.multiple_of,
             state=export.state,
             filename=export.file_name,
             size=export.size,
@@ -251,6 +253,7 @@ class ExportRequest(Value):
     """Which file to write."""
 
     format: str = Field("onnx", max_length=32)
+    multiple_of: Annotated[int, Field(strict=True, ge=1, le=256)] = 1
 
 
 class EstimateRequest(Value):

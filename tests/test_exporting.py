@@ -8,7 +8,7 @@ from torch import nn
 import resnas
 import search_spaces
 from resnas.errors import ExportFailed, UnknownName
-from resnas.exporting import Manifest
+from resnas.manifest import Manifest
 from resnas.results import Architecture, TrialResult
 
 SIZE = (1, 16, 16)

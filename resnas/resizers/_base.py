@@ -210,6 +210,41 @@ class AbstractResizer(nn.Module, ABC):
             low, high = size[axis] / most, size[axis] / least
             self.stride[axis].clamp_(low, max(low, high))
 
+    @torch.no_grad()
+    def stride_for(self, size: Extent, wanted: Extent) -> tuple[float, ...] | None:
+        """A stride under which a map of `size` gets the size `wanted`; None if there is none.
+
+        Well inside all strides that do: the geometric mean of the least and the greatest of them.
+        The operator's own stride is left as it is.
+        """
+        before = self.stride.detach().clone()
+        try:
+            found = [self._axis_stride(axis, size, wanted[axis]) for axis in range(self.rank)]
+            whole = tuple(stride for stride in found if stride is not None)
+            self.stride.copy_(torch.tensor(whole) if len(whole) == self.rank else before)
+            fits = len(whole) == self.rank and self.hard_size(size) == wanted
+        finally:
+            self.stride.copy_(before)
+        return whole if fits else None
+
+    def _axis_stride(self, axis: int, size: Extent, wanted: int) -> float | None:
+        """That of one axis: the hard size never grows with the stride."""
+        ends = []
+        for least in (wanted, wanted - 1):  # the strides from which on it is that small
+            low, high = 1 / 64, 64.0 * size[axis]
+            for _ in range(48):
+                middle = math.sqrt(low * high)
+                self.stride[axis] = middle
+                low, high = (low, middle) if self.hard_size(size)[axis] <= least else (middle, high)
+            ends.append(high)
+        middle = math.sqrt(ends[0] * min(ends[1], 4 * ends[0]))
+        exact = size[axis] / wanted  # where the soft size is the wanted one itself
+        for stride in (exact, middle):
+            self.stride[axis] = stride
+            if self.hard_size(size)[axis] == wanted:
+                return stride
+        return None
+
     def check_map(self, x: Tensor) -> Extent:
         """Pixels of a map by axis, (H, W).
 

@@ -165,12 +165,18 @@ def export(
         list[str] | None, typer.Option(help="onnx (default), pt2, safetensors; repeatable.")
     ] = None,
     output: Output = Path(),
+    multiple_of: Annotated[
+        int,
+        typer.Option(
+            min=1, max=256, help="Make learned sizes multiples of this; accuracy is measured again."
+        ),
+    ] = 1,
     as_json: Json = False,
 ) -> None:
     """Fetch an architecture as a file; prints where it lies."""
     with Client() as client:
         chosen = _architecture_id(client, architecture)
-        paths = [client.export(chosen, each, output) for each in format or ("onnx",)]
+        paths = [client.export(chosen, each, output, multiple_of) for each in format or ("onnx",)]
     if as_json:
         show_json({"architecture_id": chosen, "files": [str(path) for path in paths]})
     else:

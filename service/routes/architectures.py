@@ -29,7 +29,9 @@ def ask_export(
     settings: SettingsDep,
 ) -> ExportAnswer:
     """Have a network written as a file; the same question gets the same export."""
-    export = jobs.ask_export(repository, settings.artifacts, architecture_id, body.format)
+    export = jobs.ask_export(
+        repository, settings.artifacts, architecture_id, body.format, body.multiple_of
+    )
     response.headers["Location"] = f"/v1/exports/{export.id}"
     return ExportAnswer.of(export)
 

@@ -24,7 +24,11 @@ class Exports:
     database: Database
 
     def add(
-        self, architecture_id: str, format: str, is_kept: Callable[[str], bool] = lambda _: True
+        self,
+        architecture_id: str,
+        format: str,
+        is_kept: Callable[[str], bool] = lambda _: True,
+        multiple_of: int = 1,
     ) -> Export:
         """A queued export; the one there is already, where it has not failed or lost its file.
 
@@ -32,6 +36,7 @@ class Exports:
             architecture_id: of an architecture that is stored.
             format: name of an exporter.
             is_kept: whether the artifact of that digest is still there.
+            multiple_of: of what its learned sizes become multiples.
         """
         with self.database.write() as session:
             # Locked, so that two who ask at once get the same export.
@@ -41,13 +46,19 @@ class Exports:
                 select(ExportRow).where(
                     ExportRow.architecture_id == architecture_id,
                     ExportRow.format == format,
+                    ExportRow.multiple_of == multiple_of,
                     ExportRow.state != State.FAILED,
                 )
             )
             usable = (row for row in found if row.sha256 is None or is_kept(row.sha256))
             row = next(usable, None)
             if row is None:
-                row = ExportRow(id=new_id(), architecture_id=architecture_id, format=format)
+                row = ExportRow(
+                    id=new_id(),
+                    architecture_id=architecture_id,
+                    format=format,
+                    multiple_of=multiple_of,
+                )
                 session.add(row)
                 session.flush()
                 session.refresh(row)
@@ -120,6 +131,7 @@ def _export(row: ExportRow) -> Export:
         id=row.id,
         architecture_id=row.architecture_id,
         format=row.format,
+        multiple_of=row.multiple_of,
         state=State(row.state),
         crashes=row.crashes,
         file_name=row.file_name,

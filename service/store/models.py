@@ -115,6 +115,7 @@ class ExportRow(Leased, Base):
 
     architecture_id: Mapped[str] = mapped_column(ForeignKey("architectures.id"), index=True)
     format: Mapped[str] = mapped_column(String(32))
+    multiple_of: Mapped[int] = mapped_column(default=1, server_default="1")
     file_name: Mapped[str | None] = mapped_column(String(200))
     size: Mapped[int | None] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(String(64))

@@ -141,6 +141,7 @@ class Export:
     id: str
     architecture_id: str
     format: str
+    multiple_of: int
     state: State
     crashes: int
     file_name: str | None

@@ -33,6 +33,10 @@ ROWS = {"conv", "linear", "matmul"}
 """fvcore's operators that are matrix products."""
 
 
+INTERPOLATING = {"Upsample", "ToSize"}
+"""Layers whose rows torch's counter does not have."""
+
+
 class Failed(Exception):
     """Something is not as it has to be."""
 
@@ -103,6 +107,7 @@ def _examine(facts: dict[str, Any], found: dict[str, Any]) -> None:
         raise Failed(f"it takes none of {facts['sizes']}")
     size = tuple(found["takes"][0])
     found["size"] = size
+    print(json.dumps(found), flush=True)  # known even if the process dies
     x = torch.randn(2, *size)
     with torch.no_grad():
         expected = model(x)
@@ -114,7 +119,7 @@ def _examine(facts: dict[str, Any], found: dict[str, Any]) -> None:
 
     found["stage"] = "convert"
     before = time.monotonic()
-    space = resnas.convert(model, size, "dynopool").eval()
+    space = resnas.convert(model, size, "dynopool").eval()  # with weights of its own
     space.cost("macs")
     found["convert_seconds"] = round(time.monotonic() - before, 2)
     found["groups"] = len(space.groups)
@@ -133,7 +138,7 @@ def _examine(facts: dict[str, Any], found: dict[str, Any]) -> None:
 
     found["stage"] = "step"
     _scatter(space, facts["seed"])
-    _step(space, x)
+    _step(space, model, x)
 
     found["stage"] = "freeze"
     space.eval()
@@ -144,7 +149,7 @@ def _examine(facts: dict[str, Any], found: dict[str, Any]) -> None:
     found["freeze_error"] = float(error)
     if not error <= 1e-5:
         raise Failed(f"the frozen network's outputs differ by {float(error):.1e} of their scale")
-    found["frozen_rows"] = _other_rows(space, frozen, x[:1])
+    _other_rows(space, frozen, x[:1])
 
     found["stage"] = "export"
     with tempfile.TemporaryDirectory() as directory:
@@ -163,14 +168,15 @@ def _stir(model: nn.Module) -> None:
                 module.running_mean.normal_(0, 0.1)
                 module.running_var.uniform_(0.5, 1.5)
         for name, parameter in model.named_parameters():
-            if parameter.dim() <= 1 and "bias" not in name and not parameter.any():
+            scale = parameter.dim() <= 1 and "bias" not in name
+            if scale and parameter.abs().max() < 0.01:  # a branch that starts at almost nothing
                 parameter.fill_(0.5)
 
 
 def _takes(model: nn.Module, size: list[int]) -> bool:
     try:
         with torch.no_grad():
-            model(torch.zeros(1, *size))
+            model(torch.zeros(2, *size))
     except Exception:  # noqa: BLE001  whatever it does to say no
         return False
     return True
@@ -217,9 +223,11 @@ class _Watched(fx.Interpreter):
                 raise Failed(f"{operation.place} is {tuple(result.shape)}, not {shape}")
         ours = Polynomial.of(Macs().total([operation])).value(self.values)
         more = ours - int(counter.get_total_flops()) // 2
-        if more and not isinstance(operation.target, AbstractResizer):
-            kind = type(operation.target).__name__
+        kind = type(operation.target).__name__
+        if more and kind in INTERPOLATING:
             self.other[kind] = self.other.get(kind, 0) + more
+        elif more and not isinstance(operation.target, AbstractResizer):
+            raise Failed(f"{operation.place} counts {more:+d} beyond torch's counter")
         return result
 
 
@@ -239,19 +247,23 @@ def _scatter(space: SearchSpace, seed: int) -> None:
     space.clip_strides()
 
 
-def _step(space: SearchSpace, x: Tensor) -> None:
-    """One training step; every stride and every weight that takes part has a finite gradient."""
+def _step(space: SearchSpace, model: nn.Module, x: Tensor) -> None:
+    """One training step; strides, and weights that learn in the backbone, have finite gradients."""
+    model.train()(x).float().pow(2).mean().backward()
+    learning = {name for name, p in model.named_parameters() if p.grad is not None}
     space.train()
     optimizer = torch.optim.SGD(space.parameters(), lr=1e-4)
     loss = space(x).float().pow(2).mean() + space.cost("macs") / 1e9
     loss.backward()
     for group in space.groups:
-        if group.learnable and (
-            group.stride.grad is None or not group.stride.grad.isfinite().all()
-        ):
-            raise Failed(f"the stride of {group.name} has the gradient {group.stride.grad}")
-    if not all(p.grad.isfinite().all() for p in space.parameters() if p.grad is not None):
-        raise Failed("a weight's gradient is not finite")
+        slope = group.stride.grad
+        if group.learnable and (slope is None or not slope.isfinite().all()):
+            raise Failed(f"the stride of {group.name} has the gradient {slope}")
+    weights = dict(space.model.named_parameters())
+    for name in sorted(learning & weights.keys()):
+        slope = weights[name].grad
+        if slope is None or not slope.isfinite().all():
+            raise Failed(f"the weight {name} has no finite gradient")
     optimizer.step()
 
 

@@ -16,7 +16,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -110,25 +110,30 @@ def examine(facts: dict[str, Any], options: argparse.Namespace) -> dict[str, Any
     asked = {**facts, "seed": options.seed, "memory_gib": options.memory_gib, "formats": formats}
     command = [sys.executable, "-m", "tests.e2e.specimen", json.dumps(asked)]
     known = {"name": facts["name"], "family": facts["family"]}
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=options.limit_seconds, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return {**known, "outcome": "time", "reason": f"over {options.limit_seconds} s"}
-    lines = [line for line in done.stdout.splitlines() if line.startswith('{"name"')]
-    if not lines:
-        last = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
-        return {**known, "outcome": "died", "reason": last[0]}
-    found: dict[str, Any] = json.loads(lines[-1])
-    return found
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        try:
+            out, errors = child.communicate(timeout=options.limit_seconds)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            out, errors = child.communicate()
+            known |= {"outcome": "time", "reason": f"over {options.limit_seconds} s"}
+    lines = [json.loads(line) for line in out.splitlines() if line.startswith('{"name"')]
+    found: dict[str, Any] = lines[-1] if lines else {}
+    if "outcome" not in found | known:
+        last = errors.strip().splitlines()[-1:] or [f"exit status {child.returncode}"]
+        known |= {"outcome": "died", "reason": last[0]}
+    return found | known
 
 
 def run(chosen: Sequence[dict[str, Any]], options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Results in the order in which they come, each kept before it is told of."""
     results = options.state / "results.jsonl"
     with ThreadPoolExecutor(options.jobs) as pool, results.open("a") as file:
-        for found in pool.map(lambda facts: examine(facts, options), chosen):
+        asked = [pool.submit(examine, facts, options) for facts in chosen]
+        for done in as_completed(asked):
+            found = done.result()
             file.write(json.dumps(found) + "\n")
             file.flush()
             yield found
