@@ -7,7 +7,7 @@ READY := .venv/.ready
 DATA_DIR ?=
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint bench serve
+.PHONY: demo test lint bench zoo serve
 
 # From nothing to a Pareto front and an exported network; everything lies in demo/ afterwards.
 demo: $(READY)
@@ -27,6 +27,11 @@ lint: $(READY)
 bench: $(READY)
 	set -e; for name in $(basename $(notdir $(wildcard tests/benchmarks/[!_]*.py))); do \
 	  echo "== $$name"; $(BIN)/python -m tests.benchmarks.$$name; done
+
+# Every module of timm and torchvision on its whole way, in an hour or more; goes on where it was
+# stopped (zoo/), and writes tests/e2e/zoo.md.
+zoo: $(READY)
+	$(BIN)/python -m tests.e2e.zoo
 
 # The server with its worker, on http://127.0.0.1:8642; data in DATA_DIR where that is given.
 serve: $(READY)

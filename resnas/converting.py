@@ -105,6 +105,7 @@ def convert(
         human=human,
     )
     bound(space)
+    space.training = model.training
     return space
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, fx, nn
 
 from resnas.costs._base import Counted
@@ -19,7 +20,7 @@ from resnas.graph.counting import Counter, Uncounted
 from resnas.graph.enquiry import Enquiry, Fails
 from resnas.graph.interpolation import NoPolynomial, Point, through
 from resnas.graph.trace import where
-from resnas.graph.values import Map, variables
+from resnas.graph.values import Map, traced, variables
 from resnas.polynomial import Dim, Polynomial
 
 if TYPE_CHECKING:
@@ -146,7 +147,9 @@ def _count(p: Propagation, node: fx.Node) -> Counted | None:
 
 def _fit(enquiry: Enquiry) -> Any:
     """The result, every size in it a polynomial."""
-    skeletons: list[Any] = []
+    node = enquiry.node
+    known = traced(node.meta["value"], node.meta.get("dtype", torch.float32))
+    skeletons: list[Any] = [_take_apart(known, [])]
 
     def sample(point: Point) -> Sequence[int]:
         numbers: list[int] = []
@@ -172,9 +175,9 @@ _NUMBER, _TENSOR = object(), object()
 
 def _take_apart(result: Any, numbers: list[int]) -> Any:
     """The form of a result, whose sizes are put into `numbers`."""
-    if isinstance(result, Tensor):
-        numbers += [int(size) for size in result.shape]
-        return (_TENSOR, result.dim())
+    if isinstance(result, (Tensor, Map)):
+        numbers += [size for size in result.shape if isinstance(size, int)]
+        return (_TENSOR, len(result.shape))
     if isinstance(result, (tuple, list)):
         return [_take_apart(item, numbers) for item in result]
     if isinstance(result, int) and not isinstance(result, bool):

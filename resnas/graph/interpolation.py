@@ -84,10 +84,15 @@ def through(sample: Sample, ground: Ground) -> list[Polynomial]:
 
 
 def _tests(human: Point) -> list[dict[int, int]]:
-    """Three points of larger sizes and one of smaller ones, with nothing in common."""
+    """Three points of larger sizes and one of smaller ones, with nothing in common.
+
+    Two lie side by side: no size is a multiple of anything at both.
+    """
     draw = random.Random(0)
-    larger = [{v: at + draw.randrange(1, 90) for v, at in human.items()} for _ in range(3)]
-    return [*larger, {v: max(min(2, at), at - draw.randrange(1, 4)) for v, at in human.items()}]
+    first, far = ({v: at + draw.randrange(1, 90) for v, at in human.items()} for _ in range(2))
+    beside = {v: at + 1 for v, at in first.items()}
+    small = {v: max(min(2, at), at - draw.randrange(1, 4)) for v, at in human.items()}
+    return [first, beside, far, small]
 
 
 def _at_hand(

@@ -60,6 +60,7 @@ def _convolution(module: fx.GraphModule, node: fx.Node) -> None:
         given.get("dilation", 1),
         given.get("groups", 1),
     )
+    layer.path = next(reversed(node.meta.get("nn_module_stack", {"": None})))
     become(module, node, layer, (x, weight) if bias is None else (x, weight, bias))
 
 

@@ -15,12 +15,13 @@ from torch import fx, nn
 
 from resnas.costs._base import lookup
 from resnas.errors import UnsizedOperation
+from resnas.graph.arithmetic import arithmetic
 from resnas.graph.enlarge import ENLARGING
 from resnas.graph.sizes import Propagation, Rule
 from resnas.graph.trace import where
 from resnas.graph.values import Map
 from resnas.graph.windows import SLIDING, sliding
-from resnas.polynomial import Dim, Polynomial, Shape, product
+from resnas.polynomial import Dim, Shape, product
 
 Args = list[Any]
 Kwargs = dict[str, Any]
@@ -58,7 +59,7 @@ def _broadcast(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -> Any
     operands = [*args, *(kwargs[k] for k in ("input", "other") if k in kwargs)]
     shapes = [operand.shape for operand in operands if isinstance(operand, Map)]
     if not shapes:  # arithmetic on sizes themselves, e.g. x.shape[2] * 2
-        return _arithmetic(p, node, operands)
+        return arithmetic(p, node, operands)
     rank = max(map(len, shapes))
     result: list[Dim] = [1] * rank
     for shape in shapes:
@@ -72,45 +73,6 @@ def _meet(p: Propagation, node: fx.Node, one: Dim, other: Dim) -> Dim:
     if one == other or other == 1:
         return one
     return other if one == 1 else p.agree(one, other, node)
-
-
-def _arithmetic(p: Propagation, node: fx.Node, operands: Args) -> Any:
-    """A number computed from sizes, where that is a polynomial; x // n and x % n make a window."""
-    if not all(isinstance(operand, (int, Polynomial)) for operand in operands):
-        return NotImplemented
-    one, *rest = (Polynomial.of(operand) for operand in operands)
-    result = None
-    if node.target is operator.neg:
-        result = one * -1
-    elif node.target in {operator.add, torch.add, operator.iadd}:
-        result = one + rest[0]
-    elif node.target in {operator.sub, torch.sub}:
-        result = one + rest[0] * -1
-    elif node.target in {operator.mul, torch.mul, operator.imul}:
-        result = one * rest[0]
-    elif node.target is operator.floordiv:
-        result = _quotient(p, one, rest[0])
-    elif node.target is operator.mod:
-        whole = _quotient(p, one, rest[0])
-        result = None if whole is None else one + whole * rest[0] * -1
-    if result is None:
-        return NotImplemented
-    return result if result.variables() else result.value([])
-
-
-def _quotient(p: Propagation, one: Polynomial, other: Polynomial) -> Polynomial | None:
-    """one // other for a number `other`: a polynomial where all divides, else the part that does
-    and the variable behind a window over the rest.
-    """
-    divisor = other.terms.get((), 0)
-    if other.variables() or divisor < 1:
-        return None
-    whole = Polynomial({key: factor // divisor for key, factor in one.terms.items()})
-    rest = one + whole * divisor * -1
-    if not rest.variables():
-        return whole  # less than the divisor is left
-    linear = all(len(key) <= 1 for key in rest.terms)
-    return whole + p.program.divided(rest, divisor, up=False) if linear else None
 
 
 def unsized(node: fx.Node, found: str) -> UnsizedOperation:
@@ -205,6 +167,22 @@ def _linear(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -> Map:
     return Map((*shape[:-1], linear.out_features))
 
 
+def _attention(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -> Map:
+    """Of scaled dot-product attention: there are as many values as keys, which torch takes on
+    trust.
+    """
+    query, key, value = (
+        argument(args, kwargs, at, name, None).shape
+        for at, name in enumerate(("query", "key", "value"))
+    )
+    tokens = _meet(p, node, key[-2], value[-2])
+    mask = argument(args, kwargs, 3, "attn_mask", None)
+    if isinstance(mask, Map):
+        _meet(p, node, tokens, mask.shape[-1])
+        _meet(p, node, query[-2], mask.shape[-2])
+    return Map((*query[:-1], value[-1]))
+
+
 def _permute(p: Propagation, node: fx.Node, args: Args, kwargs: Kwargs) -> Map:
     del p, node
     order = kwargs.get("dims", args[1] if len(args) == 2 else tuple(args[1:]))
@@ -276,6 +254,7 @@ RULES: dict[Any, Rule] = {
     **dict.fromkeys(REDUCING, _reduce),
     **ENLARGING,
     nn.Linear: _linear,
+    F.scaled_dot_product_attention: _attention,
     torch.permute: _permute,
     "permute": _permute,
     **dict.fromkeys((torch.transpose, "transpose"), _transpose),

@@ -107,15 +107,15 @@ def find(module: fx.GraphModule) -> list[Place]:
     places: list[Place] = []
     for node in module.graph.nodes:
         if node in pools:
-            places.append(_place(places, node, None, node, pools.pop(node)))
+            places.append(_place(module, places, node, None, node, pools.pop(node)))
         elif stride := _strided(module, node):
             users = list(behind(module, node).users)
             if len(users) == 1 and users[0] in pools:
                 step = pools.pop(users[0])
                 both = (stride[0] * step[0], stride[1] * step[1])
-                places.append(_place(places, node, node, users[0], both))
+                places.append(_place(module, places, node, node, users[0], both))
             else:
-                places.append(_place(places, node, node, None, stride))
+                places.append(_place(module, places, node, node, None, stride))
     return places
 
 
@@ -136,6 +136,7 @@ def is_convolution(layer: nn.Module) -> bool:
 
 
 def _place(
+    module: fx.GraphModule,
     earlier: list[Place],
     first: fx.Node,
     conv: fx.Node | None,
@@ -143,6 +144,9 @@ def _place(
     stride: Size,
 ) -> Place:
     name = str(first.target) if first.op == "call_module" else first.name
+    called = target(module, first)
+    if isinstance(called, Convolution):
+        name = called.path or first.name
     if any(place.name == name for place in earlier):  # a module that is called again
         name = first.name
     last = pool or conv

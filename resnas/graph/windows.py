@@ -80,7 +80,8 @@ def reaches(layer: Any) -> Reaches | None:
 
 def _plain(layer: Any) -> Reaches:
     padding, kernel = getattr(layer, "padding", 0), pair(layer.kernel_size)
-    stride, dilation = pair(layer.stride), pair(getattr(layer, "dilation", 1))
+    stride = pair(kernel if layer.stride is None else layer.stride)
+    dilation = pair(getattr(layer, "dilation", 1))
     around = (0, 0) if isinstance(padding, str) else pair(padding)
     ceil = bool(getattr(layer, "ceil_mode", False))
 
@@ -126,7 +127,10 @@ class Convolution(nn.Module):
 
     Attributes:
         kernel_size, stride, padding, dilation, groups, out_channels: as those of `nn.Conv2d`.
+        path: of the module that calls it, empty for the network itself.
     """
+
+    path = ""
 
     def __init__(
         self, weight: Sequence[int], stride: Any, padding: Any, dilation: Any, groups: int

@@ -15,6 +15,8 @@ import tempfile
 import time
 import traceback
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -185,9 +187,22 @@ def _takes(model: nn.Module, size: list[int]) -> bool:
 def _products(model: nn.Module, x: Tensor) -> int:
     """Matrix products by torch's own counter."""
     counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
+    with counter, torch.no_grad(), _without_gradients(model):
         model(x)
     return int(counter.get_total_flops()) // 2
+
+
+@contextmanager
+def _without_gradients(model: nn.Module) -> Iterator[None]:
+    """torch's counter follows tensors that ask for gradients, and not all of them have a past."""
+    learning = [p for p in model.parameters() if p.requires_grad]
+    for parameter in learning:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in learning:
+            parameter.requires_grad_(True)
 
 
 def _fvcore(model: nn.Module, size: tuple[int, ...]) -> int | None:
@@ -234,7 +249,7 @@ class _Watched(fx.Interpreter):
 def _other_rows(space: SearchSpace, frozen: fx.GraphModule, x: Tensor) -> dict[str, int]:
     """What our rows have beyond torch's counter, by kind of layer; resizers apart."""
     watched = _Watched(space, frozen)
-    with torch.no_grad():
+    with torch.no_grad(), _without_gradients(frozen):
         watched.run(x)
     return watched.other
 
@@ -249,12 +264,11 @@ def _scatter(space: SearchSpace, seed: int) -> None:
 
 def _step(space: SearchSpace, model: nn.Module, x: Tensor) -> None:
     """One training step; strides, and weights that learn in the backbone, have finite gradients."""
-    model.train()(x).float().pow(2).mean().backward()
+    _loss(model.train()(x)).backward()
     learning = {name for name, p in model.named_parameters() if p.grad is not None}
     space.train()
-    optimizer = torch.optim.SGD(space.parameters(), lr=1e-4)
-    loss = space(x).float().pow(2).mean() + space.cost("macs") / 1e9
-    loss.backward()
+    optimizer = torch.optim.SGD(space.parameters(), lr=0.01)
+    (_loss(space(x)) + space.cost("macs") / 1e9).backward()
     for group in space.groups:
         slope = group.stride.grad
         if group.learnable and (slope is None or not slope.isfinite().all()):
@@ -264,7 +278,15 @@ def _step(space: SearchSpace, model: nn.Module, x: Tensor) -> None:
         slope = weights[name].grad
         if slope is None or not slope.isfinite().all():
             raise Failed(f"the weight {name} has no finite gradient")
+    nn.utils.clip_grad_norm_(space.parameters(), 1.0)  # random weights, no warm-up
     optimizer.step()
+    space.clip_strides()
+
+
+def _loss(out: Tensor) -> Tensor:
+    """Cross-entropy, of every pixel where that is told."""
+    labels = torch.arange(len(out)).view(-1, *[1] * (out.dim() - 2)).expand(-1, *out.shape[2:])
+    return nn.functional.cross_entropy(out.float(), labels)
 
 
 def main() -> None:
