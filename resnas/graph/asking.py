@@ -102,7 +102,8 @@ def _key(p: Propagation, node: fx.Node) -> tuple[str, ...]:
     called = p.target(node)
     name = _told(called) if isinstance(called, nn.Module) else f"{called} {id(called)}"
     given = (f"{p.values[source]} {source.meta.get('dtype')}" for source in node.all_input_nodes)
-    return (name, *given, str(node.args), str(node.kwargs))
+    order = {source: at for at, source in enumerate(node.all_input_nodes)}
+    return (name, *given, str(fx.node.map_arg((node.args, node.kwargs), order.__getitem__)))
 
 
 def _told(module: nn.Module) -> str:

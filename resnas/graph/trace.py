@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import traceback
 from typing import Any
@@ -259,7 +260,8 @@ def where(node: fx.Node) -> str:
     path = f" ({node.target})" if node.op == "call_module" else ""
     lines = [line.strip() for line in (node.stack_trace or "").splitlines()]
     own = [line for line in lines if line.startswith("File") and "/torch/" not in line]
-    return f"node {node.name}{path}" + (f", {own[-1]}" if own else "")
+    line = re.sub(r'"[^"]*/(?:site|dist)-packages/', '"', own[-1]) if own else ""
+    return f"node {node.name}{path}" + (f", {line}" if line else "")
 
 
 def spatial(node: fx.Node) -> Size:
