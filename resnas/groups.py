@@ -78,14 +78,24 @@ def giving(
 SoftSize = tuple[float, float]
 
 
-def within(
-    groups: Sequence[Group], bounds: Mapping[str, tuple[Size, Size]]
-) -> list[tuple[nn.Parameter, SoftSize, SoftSize]]:
-    """By stride of a group, its least and greatest soft size where its sizes have `bounds`.
+def keep_within(
+    groups: Sequence[Group], bounds: Mapping[str, tuple[Size, Size]], model: nn.Module
+) -> None:
+    """Bound the resizers of groups such that their sizes stay within `bounds`.
 
     Raises:
         UnknownName, InvalidSpec: as `SearchSpace.set_bounds`.
     """
+    for stride, least, most in _soft_bounds(groups, bounds):
+        for resizer in model.modules():
+            if isinstance(resizer, AbstractResizer) and resizer.stride is stride:
+                resizer.smallest, resizer.largest = least, most
+
+
+def _soft_bounds(
+    groups: Sequence[Group], bounds: Mapping[str, tuple[Size, Size]]
+) -> list[tuple[nn.Parameter, SoftSize, SoftSize]]:
+    """By stride of a group, its least and greatest soft size."""
     known = {group.name: group for group in groups if group.leader is not None}
     found = []
     for name, (least, most) in bounds.items():

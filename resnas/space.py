@@ -13,7 +13,7 @@ from resnas.errors import ArchitectureMismatch, ResnasError
 from resnas.graph.freeze import Facts, describe, fix
 from resnas.graph.program import Evaluation, evaluate, integers
 from resnas.graph.sizes import Propagation
-from resnas.groups import Group, giving, multiples, within
+from resnas.groups import Group, giving, keep_within, multiples
 from resnas.polynomial import Dim, Polynomial
 from resnas.resizers._base import AbstractResizer
 from resnas.resizers._base import Place as Placing
@@ -142,8 +142,7 @@ class SearchSpace(nn.Module):
         """
         mine = _identity(self, {g.name for g in self.groups})
         theirs = _identity(architecture, set(architecture.strides))
-        named = self.backbone is not None and architecture.backbone is not None
-        if named:
+        if self.backbone is not None and architecture.backbone is not None:
             mine = (*mine, self.backbone, self.num_classes)
             theirs = (*theirs, architecture.backbone, architecture.num_classes)
         if mine != theirs:
@@ -176,17 +175,14 @@ class SearchSpace(nn.Module):
             if id(leader.stride) in learnable:
                 leader.clip_stride(size)
 
-        integers(
-            self._program, self.model, clip
-        )  # in order: a clipped size is the next one's input
+        # in order: a clipped size is the next one's input
+        integers(self._program, self.model, clip)
 
     def set_sizes(self, sizes: Mapping[str, Size]) -> None:
         """Set strides such that groups have exactly these sizes behind their sites.
 
-        Groups that are not named keep their strides, by which their sizes may change.
-
         Args:
-            sizes: (H, W) by name of the group.
+            sizes: (H, W) by name of the group; others keep their strides.
 
         Raises:
             UnknownName: there is no such group.
@@ -204,20 +200,14 @@ class SearchSpace(nn.Module):
         """Keep the sizes of groups between others than 2 pixels and 4 times the human size.
 
         Args:
-            bounds: smallest and largest (H, W), by name of the group.
+            bounds: smallest and largest (H, W) by name of the group.
 
         Raises:
             UnknownName: there is no such group.
             InvalidSpec: a window behind needs more than the smallest, the resizer cannot make the
                 largest, or one is not below the other; nothing is changed then.
         """
-        resizers = [
-            self._resizer(str(n.target)) for n in self.model.graph.nodes if n.name in self._resized
-        ]
-        for stride, least, most in within(self.groups, bounds):
-            for resizer in resizers:
-                if resizer.stride is stride:
-                    resizer.smallest, resizer.largest = least, most
+        keep_within(self.groups, bounds, self.model)
 
     def freeze(self, multiple_of: int = 1) -> fx.GraphModule:
         """A plain module at the present integer sizes; weights, statistics and mode are copied.

@@ -26,6 +26,9 @@ SAMPLE = {
 }
 EXPORTED = ("timm/test_resnet", "timm/test_byobnet", "torchvision/shufflenet_v2_x0_5")
 
+WITHOUT_FVCORE = ("timm/lowformer_b0",)
+"""fvcore leaves scaled dot-product attention out."""
+
 
 @pytest.mark.parametrize("name", SAMPLE)
 def test_a_network_goes_its_whole_way_or_is_refused_with_a_reason(name):
@@ -47,6 +50,8 @@ def test_a_network_goes_its_whole_way_or_is_refused_with_a_reason(name):
     assert found["fixed"] == {}
     assert found["identity"]
     assert found["freeze_error"] <= 1e-5
-    assert found["macs"] == found["torch_macs"] == (found["fvcore_macs"] or found["macs"])
+    assert found["macs"] == found["torch_macs"]
+    if name not in WITHOUT_FVCORE:
+        assert found["macs"] == found["fvcore_macs"]
     if name in EXPORTED:
         assert max(e for e in found["export_error"].values() if e is not None) <= 1e-4
