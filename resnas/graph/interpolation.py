@@ -98,11 +98,25 @@ def _tests(human: Point) -> list[dict[int, int]]:
 def _at_hand(
     wanted: Sequence[tuple[int, ...]], near: Sequence[Polynomial], values: Sequence[Sequence[int]]
 ) -> dict[int, Polynomial]:
-    """Functions that are constant, or one of the polynomials at hand."""
-    shapes = {tuple(dim.value(at) for at in values): dim for dim in reversed(near)}
-    known = {i: shapes[at] for i, at in enumerate(wanted) if at in shapes}
-    constant = {i: Polynomial.of(at[0]) for i, at in enumerate(wanted) if len(set(at)) == 1}
-    return {**known, **constant}
+    """Functions that are constant, or a multiple of one of the polynomials at hand."""
+    known: dict[int, Polynomial] = {}
+    points = {tuple(dim.value(at) for at in values): dim for dim in reversed(near)}
+    for index, found in enumerate(wanted):
+        if len(set(found)) == 1:
+            known[index] = Polynomial.of(found[0])
+        elif found in points:
+            known[index] = points[found]
+        else:
+            multiple = next((dim for at, dim in points.items() if _divides(at, found)), None)
+            if multiple is not None:
+                known[index] = multiple * (found[0] // multiple.value(values[0]))
+    return known
+
+
+def _divides(one: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether `other` is `one` times a whole number."""
+    whole = one[0] > 0 and other[0] % one[0] == 0
+    return whole and all(n * one[0] == m * other[0] for m, n in zip(one, other, strict=True))
 
 
 Slide = Callable[[Polynomial], Window]
