@@ -15,32 +15,17 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor, nn
 
 import resnas
-from resnas.costs.macs import Macs
 from resnas.errors import ResnasError
-from resnas.polynomial import Polynomial
-from resnas.resizers._base import AbstractResizer
 from resnas.space import SearchSpace
+from tests.e2e.rows import Failed, fvcore_misses, fvcore_products, other_rows, products
 
 CLASSES = 10
-ROWS = {"conv", "linear", "matmul"}
-"""fvcore's operators that are matrix products."""
-
-
-INTERPOLATING = {"Upsample", "ToSize"}
-"""Layers whose rows torch's counter does not have."""
-
-
-class Failed(Exception):
-    """Something is not as it has to be."""
 
 
 def build(name: str) -> nn.Module:
@@ -78,8 +63,8 @@ def examine(facts: dict[str, Any]) -> dict[str, Any]:
     """All that is known of one network; "outcome" is "passed", "refused" or what went wrong.
 
     Args:
-        facts: name, seed, sizes to try (the first that the network takes is used), memory_gib,
-            formats.
+        facts: name, family, seed, sizes to try (the first that the network takes is used),
+            formats; memory_gib, for what is told of an end of memory.
     """
     found: dict[str, Any] = {"name": facts["name"], "family": facts["family"], "stage": "build"}
     started = time.monotonic()
@@ -93,6 +78,8 @@ def examine(facts: dict[str, Any]) -> dict[str, Any]:
     except Failed as error:
         found |= {"outcome": "failed", "reason": str(error)}
     except Exception as error:  # noqa: BLE001  it is what is looked for
+        if isinstance(error, MemoryError) or "allocate memory" in str(error):
+            return found | {"outcome": "memory", "reason": f"over {facts.get('memory_gib')} GiB"}
         last = traceback.format_exc().strip().splitlines()[-6:]
         found |= {"outcome": "foreign", "reason": f"{type(error).__name__}: {error}", "trace": last}
     found["seconds"] = round(time.monotonic() - started, 1)
@@ -134,9 +121,12 @@ def _examine(facts: dict[str, Any], found: dict[str, Any]) -> None:
 
     found["stage"] = "cost"
     found["macs"] = human.human_cost("macs")
-    found["torch_macs"] = _products(model, x[:1])
-    found["fvcore_macs"] = _fvcore(model, size)
-    found["other_rows"] = _other_rows(human, human.freeze(), x[:1])
+    found["torch_macs"] = products(model, x[:1])
+    found["fvcore_macs"] = fvcore_products(model, size)
+    found["fvcore_misses"] = fvcore_misses(model, x[:1])
+    found["other_rows"] = other_rows(human, human.freeze(), x[:1])
+    if found["macs"] - sum(found["other_rows"].values()) != found["torch_macs"]:
+        raise Failed(f"it counts {found['macs']}, torch {found['torch_macs']}")
 
     found["stage"] = "step"
     _scatter(space, facts["seed"])
@@ -151,7 +141,7 @@ def _examine(facts: dict[str, Any], found: dict[str, Any]) -> None:
     found["freeze_error"] = float(error)
     if not error <= 1e-5:
         raise Failed(f"the frozen network's outputs differ by {float(error):.1e} of their scale")
-    _other_rows(space, frozen, x[:1])
+    other_rows(space, frozen, x[:1])
 
     found["stage"] = "export"
     with tempfile.TemporaryDirectory() as directory:
@@ -182,76 +172,6 @@ def _takes(model: nn.Module, size: list[int]) -> bool:
     except Exception:  # noqa: BLE001  whatever it does to say no
         return False
     return True
-
-
-def _products(model: nn.Module, x: Tensor) -> int:
-    """Matrix products by torch's own counter."""
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad(), _without_gradients(model):
-        model(x)
-    return int(counter.get_total_flops()) // 2
-
-
-@contextmanager
-def _without_gradients(model: nn.Module) -> Iterator[None]:
-    """torch's counter follows tensors that ask for gradients, and not all of them have a past."""
-    learning = [p for p in model.parameters() if p.requires_grad]
-    for parameter in learning:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in learning:
-            parameter.requires_grad_(True)
-
-
-def _fvcore(model: nn.Module, size: tuple[int, ...]) -> int | None:
-    from resnas.costs._fvcore import fvcore_counts
-
-    try:
-        counts = fvcore_counts(model, (size[0], size[1], size[2]))
-    except Exception:  # noqa: BLE001
-        return None  # it traces by torch.jit, which does not follow every network
-    return sum(count for name, count in counts.items() if name in ROWS)
-
-
-class _Watched(fx.Interpreter):
-    """Runs a graph and holds every node against what the space says of it."""
-
-    def __init__(self, space: SearchSpace, graph: fx.GraphModule) -> None:
-        super().__init__(graph)
-        self.values = space._integers()
-        self.operations = iter(space._operations)
-        self.other: dict[str, int] = {}
-
-    def run_node(self, n: fx.Node) -> Any:
-        """One node: its shape has to be as said; a row that torch counts otherwise is noted."""
-        if n.op in {"placeholder", "output"}:
-            return super().run_node(n)
-        operation = next(self.operations)
-        counter = FlopCounterMode(display=False)
-        with counter:
-            result = super().run_node(n)
-        if isinstance(result, Tensor):
-            shape = tuple(Polynomial.of(dim).value(self.values) for dim in operation.output or ())
-            if shape != tuple(result.shape):
-                raise Failed(f"{operation.place} is {tuple(result.shape)}, not {shape}")
-        ours = Polynomial.of(Macs().total([operation])).value(self.values)
-        more = ours - int(counter.get_total_flops()) // 2
-        kind = type(operation.target).__name__
-        if more and kind in INTERPOLATING:
-            self.other[kind] = self.other.get(kind, 0) + more
-        elif more and not isinstance(operation.target, AbstractResizer):
-            raise Failed(f"{operation.place} counts {more:+d} beyond torch's counter")
-        return result
-
-
-def _other_rows(space: SearchSpace, frozen: fx.GraphModule, x: Tensor) -> dict[str, int]:
-    """What our rows have beyond torch's counter, by kind of layer; resizers apart."""
-    watched = _Watched(space, frozen)
-    with torch.no_grad(), _without_gradients(frozen):
-        watched.run(x)
-    return watched.other
 
 
 def _scatter(space: SearchSpace, seed: int) -> None:

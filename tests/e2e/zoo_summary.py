@@ -27,8 +27,8 @@ def summary(results: Sequence[Result], seed: int, largest: int) -> str:
         "else 128×128, else its own.",
         "",
         "*Passed* is the whole way: the untouched space equals the network bit for bit; converted, "
-        "sizes as in the backbone; every node's shape and cost row as predicted at random "
-        "fractional strides; a training step in which strides, and all weights that learn in the "
+        "sizes as in the backbone; every node's shape and cost row as predicted near random "
+        "fractional strides; a training step there in which strides, and all weights that learn in the "
         "backbone, get finite gradients; frozen, equal to 1e-5 of the output's scale; exported to "
         "ONNX (the smallest also to pt2), equal to 1e-4.",
         "",
@@ -56,7 +56,8 @@ def summary(results: Sequence[Result], seed: int, largest: int) -> str:
         "Cost rows: conv, linear and matmul rows of the backbone by our `macs` against torch's "
         '`FlopCounterMode` / 2 and fvcore\'s `by_operator()`; "=" where all are equal, "≠" with '
         'what differs, "–" where fvcore cannot trace the network. Interpolation is a row of ours '
-        "alone.",
+        "alone. fvcore leaves scaled dot-product attention out, and convolutions "
+        'with padding "same"; what it has beyond that is "else".',
         "",
     ]
     return "\n".join(lines)
@@ -122,7 +123,10 @@ def _rows(result: Result) -> str:
     if fvcore is None:
         more.append("fvcore –")
     elif fvcore != result["torch_macs"]:
-        more.append(f"fvcore {fvcore - result['torch_macs']:+d}")
+        misses = result.get("fvcore_misses", {})
+        rest = fvcore + sum(misses.values()) - result["torch_macs"]
+        parts = [f"{what} -{count}" for what, count in misses.items()]
+        more.append("fvcore: " + ", ".join([*parts, *([f"else {rest:+d}"] if rest else [])]))
     return "=" if not more else "≠ " + ", ".join(more)
 
 
