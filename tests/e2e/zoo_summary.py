@@ -29,8 +29,8 @@ def summary(results: Sequence[Result], seed: int, largest: int) -> str:
         "*Passed* is the whole way: the untouched space equals the network bit for bit; converted, "
         "sizes as in the backbone; every node's shape and cost row as predicted near random "
         "fractional strides; a training step there in which strides, and all weights that learn "
-        "in the backbone, get finite gradients; frozen, equal to 1e-5 of the output's scale; exported to "
-        "ONNX (the smallest also to pt2), equal to 1e-4.",
+        "in the backbone, get finite gradients; frozen, equal to 1e-5 of the output's scale; "
+        "exported to ONNX (the smallest also to pt2), equal to 1e-4.",
         "",
         *_counts(
             "timm's modules whose smallest model takes 96×96 and 128×128 unchanged",
