@@ -118,7 +118,8 @@ def export_trial(
 
     Raises:
         ResnasError: the architecture cannot be built again; see `resnas.trial.rebuild`.
-        ExportFailed, UnknownName: as in `export`; or there is no `dataset` to measure on.
+        ExportFailed, UnknownName: as in `export`; or `dataset` is missing, or of another kind than
+            the one that it was trained on.
     """
     network = rebuild(architecture, weights, builder, multiple_of)
     if multiple_of == 1:
@@ -130,6 +131,8 @@ def export_trial(
             "whose accuracy is not known",
             "Pass the data set that it was trained on",
         )
+    _check_result(architecture, result)
+    _check_dataset(architecture, dataset)
     return _export_resized(network, directory, formats, result, multiple_of, dataset)
 
 
@@ -184,6 +187,18 @@ def _check_result(architecture: Architecture | None, result: TrialResult | None)
             "result",
             f"trial {result.number} trained another architecture than the one to be exported",
             "Load the trial's architecture into the space, or pass no result",
+        )
+
+
+def _check_dataset(architecture: Architecture, dataset: AbstractDataset) -> None:
+    trained = (architecture.num_classes, architecture.input_size)
+    found = (dataset.num_classes, dataset.input_size)
+    if found != trained:
+        raise ExportFailed(
+            "dataset",
+            f"it has {found[0]} classes of samples {found[1]}, but the network is for "
+            f"{trained[0]} of {trained[1]}",
+            "Pass the data set that it was trained on",
         )
 
 

@@ -132,10 +132,10 @@ def multiples(groups: Sequence[Group], sizes: Mapping[str, Size], of: int) -> di
     At least one multiple; the larger one where two are as near.
 
     Raises:
-        InvalidSpec: `of` is below 1.
+        InvalidSpec: `of` is no whole number from 1 on.
     """
-    if of < 1:
-        raise InvalidSpec("multiple_of", f"it is {of}", "Pass 1 or more, for example 8")
+    if not isinstance(of, int) or of < 1:
+        raise InvalidSpec("multiple_of", f"it is {of}", "Pass a whole number from 1 on, for example 8")
     found: dict[str, Size] = {}
     for group in groups:
         if group.learnable:
