@@ -135,7 +135,9 @@ def multiples(groups: Sequence[Group], sizes: Mapping[str, Size], of: int) -> di
         InvalidSpec: `of` is no whole number from 1 on.
     """
     if not isinstance(of, int) or of < 1:
-        raise InvalidSpec("multiple_of", f"it is {of}", "Pass a whole number from 1 on, for example 8")
+        raise InvalidSpec(
+            "multiple_of", f"it is {of}", "Pass a whole number from 1 on, for example 8"
+        )
     found: dict[str, Size] = {}
     for group in groups:
         if group.learnable:
