@@ -138,5 +138,6 @@ def _why(result: Result) -> str:
     """The reason in short: without paths of installed packages, no pipes."""
     reason = result.get("reason") or next(iter(_left(result).values()), "")
     reason = re.sub(r'File "[^"]*/site-packages/([^"]*)"', r"\1", reason)
+    reason = re.sub(r"[^ \"]*/site-packages/", "", reason)
     reason = reason.split(". Choose a backbone")[0].splitlines()[0] if reason else ""
     return reason.replace("|", "/").replace("<", "&lt;")[:220]
