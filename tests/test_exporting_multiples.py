@@ -180,7 +180,7 @@ def changed(digits: AbstractDataset, **facts: Any) -> AbstractDataset:
     [
         ({"dataset": None}, ExportFailed, "multiples of 8 .*not known.* Pass the data set that"),
         ({"builder": None}, UnknownName, "there is no 'net_without_a_name'"),
-        ({"multiple_of": 0}, InvalidSpec, "multiple_of: it is 0. Pass 1 or more"),
+        ({"multiple_of": 0}, InvalidSpec, "multiple_of: it is 0. .*for example 8"),
         ({"multiple_of": 200}, ArchitectureMismatch, "200×200.*Choose another size"),
         ({"weights": b""}, ArchitectureMismatch, "weights: .*Load the safetensors file that was"),
         ({"formats": ("onx",)}, UnknownName, "'onnx'"),

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import gettempdir
 
 import pytest
 import torch
@@ -178,14 +177,14 @@ def test_more_than_any_machine_has_is_refused(process_executor):
         process_executor(cpus=1e6).run(Listing(numbered(1)), executor_tasks.count)
 
 
-def test_ray_is_private_and_leaves_nothing_behind(shared_ray):
+def test_ray_is_private_and_leaves_nothing_behind(shared_ray, tmp_path, monkeypatch):
     ray = pytest.importorskip("ray")
     assert ray.nodes()[0]["NodeManagerAddress"] == "127.0.0.1"
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # other tests have theirs elsewhere
     before = dict(os.environ)
-    folders = set(Path(gettempdir()).glob("resnas-tune-*"))
     executors["ray"]().run(Listing(numbered(1)), executor_tasks.count)
     assert dict(os.environ) == before
-    assert set(Path(gettempdir()).glob("resnas-tune-*")) <= folders
+    assert list(tmp_path.iterdir()) == []
     assert ray.is_initialized()
 
 
