@@ -7,7 +7,7 @@ READY := .venv/.ready
 DATA_DIR ?=
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint bench zoo serve
+.PHONY: demo test lint bench bench-fronts zoo serve
 
 # From nothing to a Pareto front and an exported network; everything lies in demo/ afterwards.
 demo: $(READY)
@@ -25,8 +25,14 @@ lint: $(READY)
 
 # How fast it is; every script prints its own table.
 bench: $(READY)
-	set -e; for name in $(basename $(notdir $(wildcard tests/benchmarks/[!_]*.py))); do \
+	set -e; for name in $(filter-out fronts,$(basename $(notdir $(wildcard tests/benchmarks/[!_]*.py)))); do \
 	  echo "== $$name"; $(BIN)/python -m tests.benchmarks.$$name; done
+
+# How good it is: every strategy beside the others, on pictures of RESNAS_DATASETS_DIR, in an hour or
+# more; goes on where it was stopped, and writes tables and figures beside its trainings (fronts/).
+bench-fronts: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	set -e; for part in fronts budgets toys; do $(BIN)/python -m tests.benchmarks.fronts $$part; done
 
 # Every module of timm and torchvision on its whole way, in an hour or more; goes on where it was
 # stopped (zoo/), and writes tests/e2e/zoo.md.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, get_args
 
@@ -84,7 +85,7 @@ def convert(
     traced = _traced(model, input_size, layers)
     if fit_flattened:
         fit_to_flatten(traced)
-    human = Propagation(traced, {}, lambda one, _other, _node: one).operations()
+    human = _as_they_are(Propagation(traced, {}, lambda one, _other, _node: one).operations())
     chosen = select(find(traced), sites, freeze_sites)
     if entry.widens:
         replaced, fixed = fold(traced, chosen, entry, placing)
@@ -137,6 +138,21 @@ def _computed(model: nn.Module) -> dict[int, Any]:
     kept += [inner for value in kept if isinstance(value, dict) for inner in value.values()]
     tensors = (value for value in kept if isinstance(value, Tensor) and not value.is_leaf)
     return {id(tensor): tensor.detach().clone() for tensor in tensors}
+
+
+def _as_they_are(operations: Sequence[Operation]) -> list[Operation]:
+    """Operations whose layers keep their strides when those of the graph lose them."""
+    return [
+        dataclasses.replace(o, target=_alike(o.target)) if isinstance(o.target, nn.Module) else o
+        for o in operations
+    ]
+
+
+def _alike(module: nn.Module) -> nn.Module:
+    """A layer with attributes of its own and the same weights; parametrised ones cannot be copied."""
+    made: nn.Module = object.__new__(type(module))
+    vars(made).update(vars(module))
+    return made
 
 
 def _entering(module: fx.GraphModule) -> dict[str, list[tuple[int, int, int]]]:

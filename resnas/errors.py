@@ -3,7 +3,8 @@
 ResnasError
 ├── UnknownName              a catalogue has no entry of that name
 ├── InvalidSpec              a job, training or search setting that cannot be used
-│   └── InfeasibleBudget     no architecture of the space costs as little as the budget
+│   ├── InfeasibleBudget     no architecture of the space costs as little as the budget
+│   └── UnreachableBudget    no whole sizes cost nearly as much as the budget, and not more
 ├── DatasetUnavailable       the files of a data set are missing or not as expected
 ├── GraphError               a backbone that cannot be rewritten
 │   ├── UntraceableBackbone  torch.fx cannot follow its forward
@@ -86,6 +87,31 @@ class InfeasibleBudget(InvalidSpec):
         return (_infeasible, (self.budget_gmacs, self.min_gmacs, self.max_gmacs, self.human_gmacs))
 
 
+class UnreachableBudget(InvalidSpec):
+    """No whole sizes cost from 95 to 100 % of a budget that a training has to land on.
+
+    Attributes:
+        budget_gmacs: what was asked for.
+        below, above: the nearest costs found, GMACs; None where there is none.
+    """
+
+    def __init__(self, budget_gmacs: float, *, below: float | None, above: float | None) -> None:
+        known = [f"{cost:.6g}" for cost in (below, above) if cost is not None]
+        super().__init__(
+            "budget_gmacs",
+            f"no whole sizes cost from 95 to 100 % of {budget_gmacs:.6g}; the nearest are "
+            f"{f'{below:.6g} below' if below is not None else 'none below'} and "
+            f"{f'{above:.6g} above' if above is not None else 'none above'}",
+            f"Choose {' or '.join(known) or 'another budget'}",
+        )
+        self.budget_gmacs = budget_gmacs
+        self.below = below
+        self.above = above
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_unreachable, (self.budget_gmacs, self.below, self.above))
+
+
 class DatasetUnavailable(ResnasError):
     """The files of a data set are missing or not as expected."""
 
@@ -150,3 +176,7 @@ class ExportUnreadable(ResnasError):
 
 def _infeasible(budget: float, least: float, most: float, human: float) -> InfeasibleBudget:
     return InfeasibleBudget(budget, min_gmacs=least, max_gmacs=most, human_gmacs=human)
+
+
+def _unreachable(budget: float, below: float | None, above: float | None) -> UnreachableBudget:
+    return UnreachableBudget(budget, below=below, above=above)

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
-Number = TypeVar("Number")
+import torch
+from torch import Tensor
 
 
 class Polynomial:
@@ -74,6 +75,24 @@ class Polynomial:
     def value(self, values: Sequence[int]) -> int:
         """The exact value at integer `values` of the variables."""
         return sum(f * math.prod(values[i] for i in key) for key, f in self.terms.items())
+
+    def at(self, sizes: Tensor) -> Tensor:
+        """The value at `sizes`, differentiable in them; exact below 2**53 at whole ones.
+
+        Args:
+            sizes: of all variables, (n,) float64.
+
+        Returns:
+            0-dim float64.
+        """
+        factors = sizes.new_tensor(list(self.terms.values()))
+        degree = max(map(len, self.terms), default=0)
+        if degree == 0:
+            return factors.sum()
+        ones = len(sizes)  # index of a variable that is 1, to pad shorter monomials
+        index = [[*key, *[ones] * (degree - len(key))] for key in self.terms]
+        values = torch.cat((sizes, sizes.new_ones(1)))
+        return (values[torch.tensor(index)].prod(dim=1) * factors).sum()
 
     def variables(self) -> set[int]:
         """Indices of the variables that occur."""

@@ -46,6 +46,14 @@ class Phase(StrEnum):
     SETTLE = "settle"  # strides fixed at their integers, weights only
 
 
+class Rung(Value):
+    """Where a trial stood when it was compared with others."""
+
+    share: float = Field(description="of its epochs that were done")
+    gmacs: float
+    val_accuracy: float
+
+
 class EpochMetrics(Value):
     """What one epoch of one trial came to."""
 
@@ -56,8 +64,12 @@ class EpochMetrics(Value):
     train_loss: float
     val_accuracy: float = Field(description="share of right answers, 0 to 1")
     gmacs: float = Field(description="of the network at this epoch's integer sizes, one sample")
+    trained_gmacs: float | None = Field(
+        None, description="GMACs that one training sample cost on average, all its passes together"
+    )
     sizes: dict[str, Size]
     strides: dict[str, tuple[float, float]]
+    rungs: tuple[Rung, ...] = Field((), description="where it was compared so far")
     seconds: float
 
 
@@ -70,15 +82,42 @@ class TrialState(StrEnum):
     FAILED = "failed"
 
 
-class TrialResult(Value):
+class Plan(Value):
+    """What one trial is to try: all that distinguishes it from the others of its search."""
+
+    resizer: str
+    controller: str = Field("penalty", description="what steers the training")
+    lam: float | None = Field(None, description="weight of GMACs in the loss, per GMAC")
+    budget_gmacs: float | None = Field(None, description="what one sample may cost at most")
+    budget_ms: float | None = Field(None, description="how long one sample may take at most")
+    span: tuple[float, float] | None = Field(
+        None, description="least and greatest budget, GMACs, that one network is trained for"
+    )
+    sizes: dict[str, Size] = Field({}, description="(H, W) of groups at the start; else human")
+    picture: Size | None = Field(None, description="(H, W) that its pictures are brought to")
+    training: dict[str, float | int] = Field({}, description="settings unlike the job's, by name")
+    start: int | None = Field(None, description="number of the trial whose weights it begins with")
+
+    @property
+    def aim(self) -> str:
+        """What sets its cost, in a word or two: λ, a budget, or sizes that are given."""
+        if self.lam is not None:
+            return f"λ = {self.lam:.3g}"
+        if self.budget_ms is not None:
+            return f"{self.budget_ms:.3g} ms"
+        if self.budget_gmacs is not None:
+            return f"{self.budget_gmacs:.4g} GMACs"
+        if self.picture is not None:
+            return "pictures of {}×{}".format(*self.picture)
+        return "given sizes" if self.sizes else "human sizes"
+
+
+class TrialResult(Plan):
     """One trained architecture, or the reason why there is none."""
 
     schema_version: Literal[1] = 1
     number: int = Field(description="of the trial within its search, from 0")
     state: TrialState
-    resizer: str
-    controller: str
-    lam: float = Field(description="weight of GMACs in the loss, per GMAC")
     seed: int
     architecture: Architecture | None = None
     val_accuracy: float | None = None
@@ -87,7 +126,14 @@ class TrialResult(Value):
     counter: str | None = Field(None, description="which rules counted `macs`")
     fvcore_total: int | None = Field(None, description="fvcore's own total for the same network")
     params: int | None = None
+    latency_ms: float | None = Field(
+        None, description="measured on the network itself, one sample; where that was the cost"
+    )
     weights: str | None = Field(None, description="SHA-256 of the safetensors file")
+    learned: dict[str, list[float]] = Field(
+        {}, description="what the controller has learned beside the strides, by name"
+    )
+    rungs: tuple[Rung, ...] = ()
     epochs_done: int = 0
     seconds: float = 0.0
     reason: str | None = Field(None, description="why it did not complete")

@@ -12,19 +12,16 @@ from tempfile import TemporaryDirectory
 
 from resnas import backbones, pareto
 from resnas.backbones import Builder
-from resnas.catalog import executors, strategies
-from resnas.errors import InvalidSpec, ResnasError, SearchFailed
-from resnas.estimating import Estimate, check
-from resnas.executors._base import AbstractExecutor, Json
+from resnas.catalog import executors
+from resnas.errors import ResnasError, SearchFailed
+from resnas.executors._base import AbstractExecutor
 from resnas.observer import Observer, Silent
-from resnas.results import EpochMetrics, TrialResult, TrialState
+from resnas.planning import prepare
+from resnas.results import TrialResult, TrialState
 from resnas.spec import JobSpec
 from resnas.storage import ArtifactStore, write_atomic
-from resnas.strategies._base import AbstractStrategy, Outcome, Proposal, Question
-from resnas.trial import TrialTask, run
-
-LAM_RANGE = (0.02, 4.0)
-"""Range of λ times the backbone's GMACs: from hardly felt to as strong as the task's loss."""
+from resnas.trial import run
+from resnas.trials import TrialFeed
 
 
 @dataclass(frozen=True)
@@ -50,8 +47,13 @@ class SearchResult:
 
     @property
     def best(self) -> TrialResult | None:
-        """The most accurate trial within the budget; None where all are above it."""
+        """The most accurate trial within the budget; None where all are above it.
+
+        Within the budget in milliseconds, as measured, where the job has one.
+        """
         done = complete(self.trials)
+        if self.spec.budget_ms is not None:
+            done = [t for t in done if t.latency_ms and t.latency_ms <= self.spec.budget_ms]
         index = pareto.best_under(points(done), self.spec.budget_gmacs)
         return None if index is None else done[index]
 
@@ -100,6 +102,7 @@ def search(
 
     Raises:
         UnknownName, DatasetUnavailable, InfeasibleBudget, GraphError: see `estimating.check`.
+        UnreachableBudget: of a strategy that lands on its budget, where no whole sizes do.
         InvalidSpec: also: `backbone` answers no module, cannot be sent to other processes, or has
             the name of another one.
         SearchFailed: no trial completed.
@@ -107,14 +110,15 @@ def search(
     if backbone is not None:
         backbones.claim(spec.backbone)
     datasets_dir = datasets_dir or Path(os.environ.get("RESNAS_DATASETS_DIR", "datasets"))
-    estimate = check(spec, datasets_dir, backbone)
+    prepared = prepare(spec, datasets_dir, backbone)
+    spec = prepared.spec
     folder = None
     if artifacts is None:
         folder = TemporaryDirectory(prefix="resnas-")
         artifacts = ArtifactStore(Path(folder.name))
     feed = TrialFeed(
         spec,
-        strategies[spec.strategy](question(spec, estimate)),
+        prepared.strategy,
         observer or Silent(),
         finished,
         datasets_dir=datasets_dir,
@@ -135,24 +139,6 @@ def search(
     return SearchResult(spec, trials, artifacts, folder)
 
 
-def question(spec: JobSpec, estimate: Estimate) -> Question:
-    """What the strategy is asked: λ is searched relative to the backbone's own GMACs."""
-    low, high = (bound / estimate.human_gmacs for bound in LAM_RANGE)
-    low, high = spec.search.lam_min or low, spec.search.lam_max or high
-    if low >= high:
-        raise InvalidSpec(
-            "search", f"λ has to be above {low:g} and below {high:g}", "Give lam_min and lam_max"
-        )
-    return Question(
-        lam_min=low,
-        lam_max=high,
-        resizers=spec.resizer,
-        budget_gmacs=spec.budget_gmacs,
-        trials=spec.trials,
-        seed=spec.seed,
-    )
-
-
 def complete(trials: Sequence[TrialResult]) -> list[TrialResult]:
     """The trials that completed: only these are architectures to choose from."""
     return [trial for trial in trials if trial.state is TrialState.COMPLETE]
@@ -167,115 +153,6 @@ def front_of(trials: Sequence[TrialResult]) -> tuple[TrialResult, ...]:
     """The non-dominated among the complete trials, by GMACs."""
     done = complete(trials)
     return tuple(done[index] for index in pareto.front(points(done)))
-
-
-class TrialFeed:
-    """Hands trials to an executor and what becomes of them to an observer.
-
-    Trial n is proposed from the outcomes of trials 0 to n - p, p in parallel, whatever else has
-    ended by then: so the same seed proposes the same trials on any machine and after any restart.
-    """
-
-    def __init__(
-        self,
-        spec: JobSpec,
-        strategy: AbstractStrategy,
-        observer: Observer,
-        finished: Sequence[TrialResult],
-        *,
-        datasets_dir: Path,
-        artifacts: ArtifactStore,
-        work_dir: Path | None,
-    ) -> None:
-        self.spec = spec
-        self.strategy = strategy
-        self.observer = observer
-        self.datasets_dir = datasets_dir
-        self.artifacts = artifacts
-        self.work_dir = work_dir
-        self.own_folder = backbones.own_folder()
-        self._results = {result.number: result for result in finished}
-        self._proposals: dict[int, Proposal] = {
-            result.number: Proposal(result.lam, result.resizer) for result in finished
-        }
-        self._next = 0
-
-    def results(self) -> tuple[TrialResult, ...]:
-        """All trials that ended, by number."""
-        return tuple(self._results[number] for number in sorted(self._results))
-
-    def next(self) -> Json | None:
-        """The next trial's task; None until the trials it depends on have ended."""
-        while self._next in self._results:
-            self._next += 1
-        number = self._next
-        if number >= self.spec.trials or self.should_stop():
-            raise StopIteration
-        known = range(number - self.spec.search.parallel + 1)
-        if any(earlier not in self._results for earlier in known):
-            return None
-        proposal = self.strategy.suggest(number, [self._outcome(n) for n in known])
-        self._proposals[number] = proposal
-        self._next += 1
-        return self._task(number, proposal).model_dump(mode="json")
-
-    def report(self, number: int, message: Json) -> None:
-        """An epoch ended."""
-        del number
-        self.observer.on_epoch(EpochMetrics.model_validate(message))
-
-    def done(self, number: int, results: list[Json]) -> None:
-        """A trial ended and brought its results."""
-        del number
-        for message in results:
-            self._keep(TrialResult.model_validate(message))
-
-    def failed(self, number: int, reason: str) -> None:
-        """A trial raised, or its process died."""
-        proposal = self._proposals[number]
-        self._keep(
-            TrialResult(
-                number=number,
-                state=TrialState.FAILED,
-                resizer=proposal.resizer,
-                controller="penalty",
-                lam=proposal.lam,
-                seed=self.spec.seed + number,
-                reason=reason,
-            )
-        )
-
-    def should_stop(self) -> bool:
-        """Whether the observer wants the search to end."""
-        return self.observer.should_stop()
-
-    def _keep(self, result: TrialResult) -> None:
-        self._results[result.number] = result
-        self.observer.on_trial(result)
-
-    def _outcome(self, number: int) -> Outcome:
-        result = self._results[number]
-        done = result.state is TrialState.COMPLETE
-        return Outcome(
-            number=number,
-            proposal=self._proposals[number],
-            accuracy=result.val_accuracy if done else None,
-            gmacs=result.gmacs if done else None,
-        )
-
-    def _task(self, number: int, proposal: Proposal) -> TrialTask:
-        kept = self.work_dir / f"trial-{number}.pt" if self.work_dir else None
-        return TrialTask(
-            number=number,
-            spec=self.spec,
-            lam=proposal.lam,
-            resizer=proposal.resizer,
-            seed=self.spec.seed + number,
-            datasets_dir=str(self.datasets_dir.absolute()),
-            artifacts_dir=str(self.artifacts.root.absolute()),
-            backbones_dir=str(self.own_folder) if self.own_folder else None,
-            checkpoint=str(kept.absolute()) if kept else None,
-        )
 
 
 def _executor(name: str, spec: JobSpec, ray_address: str | None) -> AbstractExecutor:

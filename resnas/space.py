@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, fx, nn
 
 from resnas.catalog import costs
-from resnas.costs._base import Operation
+from resnas.costs._base import Operation, Total, closed_form
 from resnas.errors import ArchitectureMismatch, ResnasError
 from resnas.graph.freeze import Facts, describe, fix
-from resnas.graph.program import Evaluation, evaluate, integers
+from resnas.graph.program import Evaluation, evaluate, integers, reach
 from resnas.graph.sizes import Propagation
 from resnas.groups import Group, giving, keep_within, multiples
 from resnas.polynomial import Dim, Polynomial
@@ -64,7 +64,7 @@ class SearchSpace(nn.Module):
         self._program = propagation.program
         self._operations = propagation.operations()
         self._human = list(human)
-        self._totals: dict[str, Polynomial] = {}
+        self._totals: dict[str, Total] = {}
         self._site_dims = {name: propagation.shape(node)[2:] for name, node in site_nodes.items()}
         self._resized = {
             node.name: tuple(propagation.shape(source)[2:] for source in node.all_input_nodes)
@@ -90,29 +90,26 @@ class SearchSpace(nn.Module):
     def cost(self, name: str = "macs") -> Tensor:
         """Cost of one sample at the present integer sizes, differentiable in every stride.
 
-        The value is the exact integer count; the gradient treats every rounding as the identity
-        (straight-through) and is chained through the whole graph: a stride is charged for all
-        that its size changes further on (eq. 4.7 of the thesis, over the real sizes).
+        Counts are exact. The gradient goes straight through every rounding and is chained: a stride
+        is charged for all that its size changes further on (eq. 4.7 of the thesis, real sizes).
 
         Returns:
-            0-dim float64 tensor in units of the cost (multiply-accumulates, parameters, ...).
+            0-dim float64 tensor in units of the cost (multiply-accumulates, milliseconds, ...).
 
         Raises:
             UnknownName: there is no cost of that name.
             UnsupportedLayer: a layer of the backbone has no rule.
         """
-        return self._evaluate().total(self._total(name))
+        return self._compiled(name).at(self._evaluate().tensors)
 
-    def human_cost(self, name: str = "macs") -> int:
-        """The same count for the backbone itself, as it was before the conversion."""
-        return Polynomial.of(costs[name]().total(self._human)).value([])
+    def human_cost(self, name: str = "macs") -> float:
+        """The same for the backbone itself, as it was before the conversion; counts are whole."""
+        total: Total = costs[name]().total(self._human)
+        return total.value([])
 
-    def range(self, name: str = "macs") -> tuple[int, int]:
-        """(smallest, largest) cost that can be reached.
-
-        Every axis goes from 2 pixels to 4 × its human size, as far as the resizer can.
-        """
-        ends = [self._total(name).value(self.integers_at(extreme)) for extreme in (1e6, 1e-6)]
+    def range(self, name: str = "macs") -> tuple[float, float]:
+        """(smallest, largest) cost of all from 2 pixels to 4 × human, as the resizer can."""
+        ends = [self._compiled(name).value(self.integers_at(extreme)) for extreme in (1e6, 1e-6)]
         return min(ends), max(ends)
 
     def sizes(self) -> dict[str, Size]:
@@ -274,8 +271,12 @@ class SearchSpace(nn.Module):
         return evaluate(self._program, self.model)
 
     def _total(self, name: str) -> Polynomial:
+        return closed_form(name, self._compiled(name))
+
+    def _compiled(self, name: str) -> Total:
         if name not in self._totals:
-            self._totals[name] = Polynomial.of(costs[name]().total(self._operations))
+            ends = reach(self._program, self.model, self.arch_parameters())
+            self._totals[name] = costs[name]().total(self._operations, ends)
         return self._totals[name]
 
     def _set_strides(self, strides: Sequence[Tensor]) -> None:

@@ -66,11 +66,26 @@ class TrainingSpec(Value):
         return self
 
 
+_WHOLE = ("epochs", "batch_size")
+_OPENABLE = (
+    *_WHOLE,
+    *("lr", "weight_decay", "momentum", "arch_lr", "warmup", "settle", "mixup", "label_smoothing"),
+)
+
+
 class SearchSpec(Value):
     """How the trials of a search are chosen and run."""
 
     lam_min: Real | None = Field(None, gt=0, description="per GMAC; null: from the backbone")
     lam_max: Real | None = Field(None, gt=0, description="per GMAC; null: from the backbone")
+    min_gmacs: Real | None = Field(None, gt=0, description="the front's end; null: budget / 4")
+    max_gmacs: Real | None = Field(None, gt=0, description="the front's other end; null: budget")
+    open: dict[str, tuple[Real, Real]] = Field(
+        {}, description="training settings to search as well: least and greatest value, by name"
+    )
+    stop_early: bool = Field(
+        False, description="end trials that fall behind others of a similar cost"
+    )
     parallel: Whole = Field(1, ge=1, le=256, description="trials at the same time")
     cpus_per_trial: Real = Field(1, gt=0, le=1024)
     gpus_per_trial: Real = Field(0, ge=0, le=64, description="may be a fraction")
@@ -79,6 +94,20 @@ class SearchSpec(Value):
     def _range_is_one(self) -> Self:
         if self.lam_min and self.lam_max and self.lam_min >= self.lam_max:
             raise ValueError(f"lam_min {self.lam_min:g} is not below lam_max {self.lam_max:g}")
+        low, high = self.min_gmacs, self.max_gmacs
+        if low and high and low >= high:
+            raise ValueError(f"min_gmacs {low:g} is not below max_gmacs {high:g}")
+        return self
+
+    @model_validator(mode="after")
+    def _opened_are_settings(self) -> Self:
+        for name, (low, high) in self.open.items():
+            if name not in _OPENABLE:
+                raise ValueError(f"open: '{name}' is none of {', '.join(_OPENABLE)}")
+            if low >= high:
+                raise ValueError(f"open: {name} from {low:g} to {high:g} is no range")
+            for end in (low, high):
+                TrainingSpec.model_validate({name: round(end) if name in _WHOLE else end})
         return self
 
 
@@ -88,11 +117,14 @@ class JobSpec(Value):
     backbone: Name
     dataset: Name
     budget_gmacs: Real = Field(gt=0, description="multiply-accumulates of one sample, in 1e9")
+    budget_ms: Real | None = Field(
+        None, gt=0, description="for the strategy 'budget': milliseconds of one sample, measured"
+    )
     resizer: Names = ("dynopool",)
     place: Place | None = Field(None, description="null: as the resizer's paper has it")
     layers: Layers = ()
     strategy: str = Field("sweep", max_length=100)
-    trials: Whole = Field(8, ge=1, le=1000)
+    trials: Whole | None = Field(None, ge=1, le=1000, description="null: as the strategy has it")
     training: TrainingSpec = TrainingSpec()
     search: SearchSpec = SearchSpec()
     seed: Whole = Field(0, ge=0, lt=2**31)

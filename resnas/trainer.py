@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import time
 from collections.abc import Iterator
@@ -16,10 +17,15 @@ from resnas.controllers._base import AbstractController
 from resnas.datasets._base import AbstractDataset, Split
 from resnas.errors import ResnasError, TrainingDiverged
 from resnas.feeding import Feeder
-from resnas.results import EpochMetrics, Phase
+from resnas.results import EpochMetrics, Phase, Rung
 from resnas.space import SearchSpace
 from resnas.spec import TrainingSpec
+from resnas.statistics import recalibrate
+from resnas.stopping import rung_at
 from resnas.storage import write_atomic
+
+_CALIBRATION = 32
+"""Batches that batch statistics are computed anew from, at most."""
 
 
 class Trainer:
@@ -60,6 +66,7 @@ class Trainer:
         self.seed = seed
         self.checkpoint = checkpoint
         self.epoch = 0
+        self.rungs: list[Rung] = []
         self.feeder = Feeder(dataset, training, self.device)
         self._weights, self._strides = self._optimisers()
         self._restore()
@@ -75,8 +82,13 @@ class Trainer:
             phase = self.phase(self.epoch)
             if phase is Phase.SETTLE and self.phase(self.epoch - 1) is not Phase.SETTLE:
                 self.controller.settle()
-            loss = self._train_epoch(phase)
+            loss, gmacs = self._train_epoch(phase)
             self.epoch += 1
+            self.rest()
+            accuracy, macs = self.accuracy(self.dataset.val), self._macs()
+            share = rung_at(self.epoch, self.training.epochs)
+            if share is not None:
+                self.rungs.append(Rung(share=share, gmacs=macs / 1e9, val_accuracy=accuracy))
             self._keep()
             yield EpochMetrics(
                 trial=self.number,
@@ -84,21 +96,32 @@ class Trainer:
                 epochs=self.training.epochs,
                 phase=phase,
                 train_loss=loss,
-                val_accuracy=self.accuracy(self.dataset.val),
-                gmacs=float(self.space.cost("macs").detach()) / 1e9,
+                val_accuracy=accuracy,
+                gmacs=macs / 1e9,
+                trained_gmacs=gmacs,
                 sizes=self.space.sizes(),
                 strides=self.space.architecture().strides,
+                rungs=tuple(self.rungs),
                 seconds=time.monotonic() - started,
             )
 
     def phase(self, epoch: int) -> Phase:
         """The phase of an epoch (from 0): the last ones settle, the first ones warm up."""
         epochs = self.training.epochs
-        if not self.space.arch_parameters():
+        if not (self.controller.learns and self.space.arch_parameters()):
             return Phase.SETTLE
         if epoch >= epochs - round(self.training.settle * epochs):
             return Phase.SETTLE
         return Phase.WARMUP if epoch < round(self.training.warmup * epochs) else Phase.SEARCH
+
+    def rest(self) -> None:
+        """Bring the space to the sizes, and the batch statistics of these, to be measured at."""
+        self.controller.rest()
+        if self.controller.shares:
+            generator = torch.Generator().manual_seed(_mix(self.seed, self.epoch))
+            batches = itertools.islice(self.feeder.shuffled(generator), _CALIBRATION)
+            with self._autocast():
+                recalibrate(self.space, (images for images, _ in batches))
 
     def accuracy(self, split: Split) -> float:
         """Share of right answers of the space as it is, in eval mode and training's precision."""
@@ -106,44 +129,70 @@ class Trainer:
         with self._autocast():
             return self.feeder.accuracy(self.space, split)
 
-    def _train_epoch(self, phase: Phase) -> float:
-        """One pass over the training split; returns the mean loss."""
+    def _train_epoch(self, phase: Phase) -> tuple[float, float]:
+        """One pass over the training split; the mean loss, and GMACs of a sample's passes."""
         torch.manual_seed(_mix(self.seed, self.epoch))  # dropout's generator
         generator = torch.Generator().manual_seed(_mix(self.seed, self.epoch))
+        draws = torch.Generator().manual_seed(_mix(self.seed, self.epoch))
         self.space.train()
         steps = self.feeder.steps()
         learning = phase is Phase.SEARCH
         for stride in self.space.arch_parameters():
             stride.requires_grad_(learning)
-        total = 0.0
+        total = spent = 0.0
         try:
             for step, (images, labels) in enumerate(self.feeder.shuffled(generator)):
                 self._set_rates(self.epoch + step / steps)
-                total += self._step(images, labels, learning=learning, step=step)
+                loss, macs = self._step(images, labels, draws, learning=learning, step=step)
+                total, spent = total + loss, spent + macs
         finally:
             for group in self.space.groups:
                 group.stride.requires_grad_(group.learnable)
-        return total / steps
+        return total / steps, spent / steps / 1e9
 
-    def _step(self, images: Tensor, labels: Tensor, *, learning: bool, step: int) -> float:
-        with self._autocast():
-            outputs = self.space(images)
-        task = F.cross_entropy(
-            outputs.float(), labels, label_smoothing=self.training.label_smoothing
-        )
-        loss = self.controller.loss(task) if learning else task
-        value = float(loss.detach())
-        self._must_be_finite("loss", value, step)
+    def _step(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        draws: torch.Generator,
+        *,
+        learning: bool,
+        step: int,
+    ) -> tuple[float, int]:
+        """One step of the optimisers; its loss (of the first pass), and MACs of all its passes."""
         self._weights.zero_grad(set_to_none=True)
         self._strides.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        first, answers, macs = math.nan, None, 0
+        for _ in self.controller.passes(draws):
+            with self._autocast():
+                outputs = self.space(images).float()
+            if answers is None:
+                smoothing = self.training.label_smoothing
+                task = F.cross_entropy(outputs, labels, label_smoothing=smoothing)
+            else:
+                task = F.kl_div(
+                    outputs.log_softmax(dim=1), answers, reduction="batchmean", log_target=True
+                )
+            loss = self.controller.loss(task) if learning else task
+            value = float(loss.detach())
+            self._must_be_finite("loss", value, step)
+            loss.backward()  # type: ignore[no-untyped-call]
+            if learning:
+                self.controller.gather()
+            if answers is None:
+                first, answers = value, outputs.detach().log_softmax(dim=1)
+            macs += self._macs()
         self._weights.step()
         if learning:
-            norm = nn.utils.clip_grad_norm_(self.space.arch_parameters(), max_norm=1.0)
+            norm = nn.utils.clip_grad_norm_(self.controller.parameters(), max_norm=1.0)
             self._must_be_finite("gradient of the strides", float(norm), step)
             self._strides.step()
             self.controller.after_step()
-        return value
+        return first, macs
+
+    @torch.no_grad()
+    def _macs(self) -> int:
+        return int(self.space.cost("macs"))
 
     def _must_be_finite(self, what: str, value: float, step: int) -> None:
         if not math.isfinite(value):
@@ -166,7 +215,7 @@ class Trainer:
         )
         none = nn.Parameter(torch.zeros(0))  # an optimiser wants at least one parameter
         strides = torch.optim.SGD(
-            self.space.arch_parameters() or [none], lr=self.training.arch_lr, momentum=0.9
+            self.controller.parameters() or [none], lr=self.training.arch_lr, momentum=0.9
         )
         return weights, strides
 
@@ -189,7 +238,7 @@ class Trainer:
         space, data = self.space, self.dataset
         return repr(
             (
-                *(type(self.controller).__name__, self.controller.lam, self.seed),
+                *(self.controller.plan.model_dump_json(), self.seed),
                 *(space.backbone, space.num_classes, space.input_size, space.resizer, space.place),
                 space.layers,
                 *(type(data).__name__, len(data.train), data.mean, data.std),
@@ -205,9 +254,11 @@ class Trainer:
             {
                 "identity": self._identity(),
                 "epoch": self.epoch,
+                "rungs": [rung.model_dump() for rung in self.rungs],
                 "space": self.space.state_dict(),
                 "weights": self._weights.state_dict(),
                 "strides": self._strides.state_dict(),
+                "controller": self.controller.state(),
             },
             buffer,
         )
@@ -226,7 +277,10 @@ class Trainer:
         self.space.load_state_dict(state["space"])
         self._weights.load_state_dict(state["weights"])
         self._strides.load_state_dict(state["strides"])
+        for name, tensor in self.controller.state().items():
+            tensor.copy_(state["controller"][name])
         self.epoch = state["epoch"]
+        self.rungs = [Rung(**rung) for rung in state["rungs"]]
 
 
 def _mix(seed: int, epoch: int) -> int:

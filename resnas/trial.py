@@ -17,25 +17,25 @@ from resnas.backbones import Builder
 from resnas.catalog import controllers, costs
 from resnas.converting import convert
 from resnas.costs._fvcore import fvcore_total
+from resnas.costs.latency import measure
 from resnas.datasets._base import AbstractDataset, load
+from resnas.datasets._resized import resized
 from resnas.errors import ArchitectureMismatch, ResnasError
 from resnas.executors._base import Json, Report
 from resnas.feeding import Feeder
-from resnas.results import Architecture, TrialResult, TrialState, Value
+from resnas.results import Architecture, Plan, Size, TrialResult, TrialState
 from resnas.space import SearchSpace
 from resnas.spec import JobSpec, TrainingSpec
 from resnas.storage import ArtifactStore
 from resnas.trainer import Trainer
 
 
-class TrialTask(Value):
+class TrialTask(Plan):
     """All that a process needs to know to run a trial."""
 
     number: int
     spec: JobSpec
-    lam: float
-    resizer: str
-    controller: str = "penalty"
+    started_from: TrialResult | None = None
     seed: int
     datasets_dir: str
     artifacts_dir: str
@@ -58,9 +58,7 @@ def run(task: Json, report: Report, builder: Builder | None = None) -> list[Json
 def _run(trial: TrialTask, report: Report, builder: Builder | None) -> list[Json]:
     started = time.monotonic()
     trainer = None
-    facts: dict[str, Any] = {
-        **trial.model_dump(include={"number", "resizer", "controller", "lam", "seed"}),
-    }
+    facts: dict[str, Any] = trial.model_dump(include={"number", "seed", *Plan.model_fields})
     try:
         trainer = _trainer(trial, builder)
         for metrics in trainer.train():
@@ -187,13 +185,15 @@ def measured(network: nn.Module, feeder: Feeder) -> tuple[float, float | None]:
 
 
 @lru_cache(maxsize=2)
-def _dataset(name: str, root: str) -> AbstractDataset:
-    return load(name, Path(root))  # the next trial in this process finds it in memory
+def _dataset(name: str, root: str, picture: Size | None) -> AbstractDataset:
+    """A data set that the next trial in this process finds in memory."""
+    dataset = load(name, Path(root))
+    return dataset if picture is None else resized(dataset, picture)
 
 
 def _trainer(trial: TrialTask, builder: Builder | None) -> Trainer:
     spec = trial.spec
-    dataset = _dataset(spec.dataset, trial.datasets_dir)
+    dataset = _dataset(spec.dataset, trial.datasets_dir, trial.picture)
     torch.manual_seed(trial.seed)
     space = build_space(
         spec.backbone,
@@ -204,22 +204,43 @@ def _trainer(trial: TrialTask, builder: Builder | None) -> Trainer:
         spec.layers,
         builder,
     )
+    if trial.started_from:
+        _begin_with(space, trial.started_from, ArtifactStore(Path(trial.artifacts_dir)))
+    plan = Plan(**trial.model_dump(include=set(Plan.model_fields)))
+    settings = {**spec.training.model_dump(), **trial.training}
     return Trainer(
         space,
         dataset,
-        controllers[trial.controller](space, trial.lam),
-        with_recipe(spec.training, spec.backbone, builder),
+        controllers[trial.controller](space, plan, trial.started_from),
+        with_recipe(TrainingSpec.model_validate(settings), spec.backbone, builder),
         number=trial.number,
         seed=trial.seed,
         checkpoint=Path(trial.checkpoint) if trial.checkpoint else None,
     )
 
 
+def _begin_with(space: SearchSpace, before: TrialResult, artifacts: ArtifactStore) -> None:
+    """Give a space the sizes and the weights of a trial that ended.
+
+    Raises:
+        ResnasError: it has none; or they are of another space.
+    """
+    if before.architecture is None or before.weights is None:
+        raise ResnasError(
+            f"trial {before.number}", "it has no weights to go on from", "Start from another trial"
+        )
+    weights = artifacts.read(before.weights)
+    _take_over(space, fixed_network(space, before.architecture, weights))
+
+
 def _outcome(trainer: Trainer, artifacts: ArtifactStore) -> dict[str, Any]:
     """What the trained network is, measured on the network itself."""
     space, feeder = trainer.space, trainer.feeder
+    trainer.rest()
     fixed = space.freeze().eval()
     accuracy, test = measured(fixed, feeder)
+    timed = trainer.controller.plan.budget_ms is not None
+    latency = measure(fixed, space.input_size) if timed else None
     fixed.cpu()
     weights = {k: v.contiguous() for k, v in fixed.state_dict().items()}
     return {
@@ -229,6 +250,9 @@ def _outcome(trainer: Trainer, artifacts: ArtifactStore) -> dict[str, Any]:
         "macs": int(space.cost("macs").detach()),
         "counter": costs["macs"].counter,
         "fvcore_total": fvcore_total(fixed, space.input_size),
+        "latency_ms": latency,
+        "rungs": tuple(trainer.rungs),
+        "learned": trainer.controller.learned(),
         "params": int(space.cost("params").detach()),
         "weights": artifacts.put(safetensors.torch.save(weights)),
     }

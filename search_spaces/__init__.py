@@ -140,8 +140,8 @@ def build(name: str, num_classes: int, input_size: tuple[int, int, int]) -> nn.M
 
 
 def _families() -> tuple[str, ...]:
-    found = (module.name for module in pkgutil.iter_modules(__path__))
-    return tuple(sorted(name for name in found if not name.startswith("_")))
+    files = (module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+    return tuple(sorted(name for name in files if not name.startswith("_")))
 
 
 def _prepared(name: str) -> Prepared:

@@ -58,6 +58,7 @@ def build(
     input_size: tuple[int, int, int],
     *,
     strides: tuple[int, ...] = (2, 2, 2),
+    widths: tuple[int, ...] = WIDTHS,
 ) -> nn.Module:
     """ResNet-18, pre-activation; the CIFAR form has a 3×3 stem and no max pool.
 
@@ -65,9 +66,11 @@ def build(
         num_classes: width of the output.
         input_size: (C, H, W).
         strides: of the first blocks of stages 2, 3 and 4.
+        widths: channels of the four stages.
 
     Raises:
-        ValueError: the strides are not three whole numbers from 1 to 8.
+        ValueError: the strides are not three whole numbers from 1 to 8, or the widths not four
+            from 1.
     """
     if len(strides) != 3 or not all(
         type(stride) is int and 1 <= stride <= LARGEST_STRIDE for stride in strides
@@ -76,9 +79,14 @@ def build(
             f"preact_resnet18: strides is {'+'.join(map(str, strides))}. "
             f"Pass three whole numbers from 1 to {LARGEST_STRIDE}, like strides=2+2+2"
         )
-    layers: OrderedDict[str, nn.Module] = OrderedDict(stem=_stem(input_size))
-    channels = WIDTHS[0]
-    for number, (width, stride) in enumerate(zip(WIDTHS, (1, *strides), strict=True), start=1):
+    if len(widths) != len(WIDTHS) or not all(type(width) is int and width > 0 for width in widths):
+        raise ValueError(
+            f"preact_resnet18: widths is {'+'.join(map(str, widths))}. "
+            "Pass four whole numbers from 1, like widths=60+120+240+516"
+        )
+    channels = widths[0]
+    layers: OrderedDict[str, nn.Module] = OrderedDict(stem=_stem(input_size, channels))
+    for number, (width, stride) in enumerate(zip(widths, (1, *strides), strict=True), start=1):
         first = PreActivation(channels, width, stride, project=number > 1)
         layers[f"stage{number}"] = nn.Sequential(first, PreActivation(width, width, 1, False))
         channels = width
@@ -90,14 +98,14 @@ def build(
     return model
 
 
-def _stem(input_size: tuple[int, int, int]) -> nn.Sequential:
+def _stem(input_size: tuple[int, int, int], width: int) -> nn.Sequential:
     """The first convolution; at 224 pixels with the norm, activation and max pool of ResNet."""
     if is_small(input_size):
-        conv = nn.Conv2d(input_size[0], WIDTHS[0], 3, padding=1, bias=False)
+        conv = nn.Conv2d(input_size[0], width, 3, padding=1, bias=False)
         return nn.Sequential(OrderedDict(conv=conv))
     return nn.Sequential(
         OrderedDict(
-            **conv_norm(input_size[0], WIDTHS[0], 7, stride=2),
+            **conv_norm(input_size[0], width, 7, stride=2),
             act=nn.ReLU(inplace=True),
             pool=nn.MaxPool2d(3, stride=2, padding=1),
         )

@@ -102,6 +102,9 @@ class Trial(Answer):
     number: int | None = None
     resizer: str | None = None
     lam: float | None = None
+    controller: str | None = None
+    aim: str | None = None
+    budget_gmacs: float | None = None
     val_accuracy: float | None = None
     test_accuracy: float | None = None
     gmacs: float | None = None

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from resnas.errors import ResnasError
-from service.commands import catalogues, estimating, jobs, searching, serving
+from service.commands import catalogues, estimating, jobs, reproduce, searching, serving
 from service.commands.exits import code_of
 from service.console import complain, show_line
 
@@ -38,6 +38,7 @@ for command in (
     jobs.cancel,
     searching.search,
     estimating.estimate,
+    reproduce.reproduce,
     catalogues.backbones,
     catalogues.datasets,
     catalogues.resizers,

@@ -78,14 +78,14 @@ def show_jobs(jobs: Iterable[Job]) -> None:
 def show_trials(trials: Iterable[Trial]) -> None:
     """A table of the trials of a job."""
     table = _table(
-        "trial", "state", "resizer", "lam", "accuracy", "GMACs", "architecture, or how it stands"
+        "trial", "state", "resizer", "aim", "accuracy", "GMACs", "architecture, or how it stands"
     )
     for index, trial in enumerate(trials):
         table.add_row(
             str(index if trial.number is None else trial.number),
             trial.state,
             trial.resizer or "",
-            "" if trial.lam is None else f"{trial.lam:.3g}",
+            trial.aim or "",
             share(trial.val_accuracy),
             gmacs(trial.gmacs),
             escape(trial.architecture_id or trial.reason or trial.standing),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from resnas.catalog import exporters
 from resnas.errors import ResnasError, UnknownName
-from resnas.estimating import check
+from resnas.planning import prepare
 from resnas.spec import JobSpec
 from resnas.storage import ArtifactStore
 from service.errors import Conflict, NotFound
@@ -51,10 +51,10 @@ def submit(repository: Repository, spec: JobSpec, datasets_dir: Path) -> Job:
     """Accept a job that can succeed; it is durable when this returns.
 
     Raises:
-        UnknownName, DatasetUnavailable, InfeasibleBudget, GraphError: it cannot.
+        UnknownName, DatasetUnavailable, InfeasibleBudget, UnreachableBudget, GraphError: it cannot.
     """
-    estimate = check(spec, datasets_dir)
-    return repository.jobs.add(spec, estimate.model_dump(mode="json"))
+    job = prepare(spec, datasets_dir)
+    return repository.jobs.add(job.spec, job.estimate.model_dump(mode="json"))
 
 
 def get(repository: Repository, job_id: str) -> Job:

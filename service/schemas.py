@@ -48,7 +48,7 @@ class PointAnswer(Answer):
     architecture_id: str
     trial: int = Field(description="its number within the job")
     resizer: str
-    lam: float = Field(description="weight of GMACs in the loss, per GMAC")
+    lam: float | None = Field(description="weight of GMACs in the loss, per GMAC")
     val_accuracy: float
     test_accuracy: float | None
     gmacs: float
@@ -116,6 +116,9 @@ class TrialAnswer(Answer):
     state: TrialState
     resizer: str | None = None
     lam: float | None = None
+    controller: str | None = None
+    budget_gmacs: float | None = Field(None, description="what it had to land on")
+    aim: str | None = Field(None, description="what sets its cost, for a person to read")
     val_accuracy: float | None = None
     test_accuracy: float | None = None
     gmacs: float | None = None
@@ -131,6 +134,7 @@ class TrialAnswer(Answer):
     def of(cls, trial: Trial) -> Self:
         """The answer for a stored trial."""
         known = trial.result.model_dump(include=_TRIAL_FACTS) if trial.result else {}
+        known |= {"aim": trial.result.aim} if trial.result else {}
         return cls(
             **known,
             gmacs=trial.result.gmacs if trial.result else None,
@@ -147,6 +151,8 @@ class TrialAnswer(Answer):
 _TRIAL_FACTS = {
     "resizer",
     "lam",
+    "controller",
+    "budget_gmacs",
     "val_accuracy",
     "test_accuracy",
     "params",

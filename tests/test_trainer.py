@@ -12,7 +12,7 @@ from resnas.catalog import controllers
 from resnas.controllers.penalty import Penalty
 from resnas.datasets._base import load
 from resnas.errors import ResnasError, TrainingDiverged
-from resnas.results import Phase
+from resnas.results import Phase, Plan
 from resnas.spec import TrainingSpec
 from resnas.trainer import Trainer
 from resnas.trial import build_space, with_recipe
@@ -32,7 +32,7 @@ def _trainer(digits, *, lam=30.0, checkpoint=None, resizer="dynopool", **setting
     torch.manual_seed(0)
     space = build_space("vgg_small", 10, digits.input_size, resizer)
     training = with_recipe(TrainingSpec(**{"epochs": 5, "arch_lr": 0.1, **settings}), "vgg_small")
-    return Trainer(space, digits, Penalty(space, lam), training, seed=3, checkpoint=checkpoint)
+    return Trainer(space, digits, Penalty(space, Plan(resizer=resizer, lam=lam)), training, seed=3, checkpoint=checkpoint)
 
 
 def _strides(trainer):
@@ -147,7 +147,7 @@ def test_a_controller_drives_strides_by_the_cost_and_ends_within_the_range(name,
     torch.manual_seed(0)
     space = build_space("vgg_small", 10, digits.input_size, "dynopool")
     low, high = space.range("macs")
-    controller = controllers[name](space, 100.0)
+    controller = controllers[name](space, plan)
     training = with_recipe(TrainingSpec(epochs=3, warmup=0, settle=0.34), "vgg_small")
     *_, last = Trainer(space, digits, controller, training).train()
     assert low <= last.gmacs * 1e9 <= high

@@ -2,36 +2,82 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import ClassVar
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
+from resnas.results import Plan, TrialResult
 from resnas.space import SearchSpace
 
 
-class AbstractController(ABC):
+class AbstractController:
     """Acts inside one training, on the strides of its space.
 
+    A step of training is one or more passes, `passes`; behind the backward of each comes `gather`,
+    behind the optimisers' step `after_step`. `settle` comes once, when the search ends, `rest`
+    before every measurement and at the end.
+
     Args:
-        space: what is trained.
-        lam: λ, weight of GMACs in the loss, per GMAC.
+        space: what is trained; its sizes may be changed at once.
+        plan: what the trial is to try.
+        start: the trial that this one goes on from, if any; the space has its weights.
+
+    Attributes:
+        learns: whether sizes are learned; if not, the whole training settles.
+        shares: whether the weights serve several sizes, so that batch statistics have to be
+            computed anew for those that are measured.
     """
 
-    def __init__(self, space: SearchSpace, lam: float) -> None:
+    learns: ClassVar[bool] = True
+    shares: ClassVar[bool] = False
+
+    def __init__(self, space: SearchSpace, plan: Plan, start: TrialResult | None = None) -> None:
         self.space = space
-        self.lam = lam
+        self.plan = plan
+        self.start = start
+        if plan.sizes:
+            space.set_sizes(plan.sizes)
 
-    @abstractmethod
+    def parameters(self) -> list[nn.Parameter]:
+        """What the strides' optimiser moves."""
+        return self.space.arch_parameters()
+
+    def passes(self, generator: torch.Generator) -> Iterator[None]:
+        """The passes of one step, each at its sizes: one, at the present ones.
+
+        The first pass learns from the labels, later ones from the first's answers.
+        """
+        del generator
+        yield None
+
     def loss(self, task: Tensor) -> Tensor:
-        """The loss to descend while strides learn, from the task's own (0-dim)."""
+        """The loss to descend while sizes are learned, from the task's own (0-dim)."""
+        return task
 
-    @abstractmethod
+    def gather(self) -> None:
+        """Behind a backward pass: bring the strides' gradients to `parameters`."""
+
     def after_step(self) -> None:
-        """Called behind every step of the strides' optimiser."""
+        """Behind every step of the strides' optimiser."""
 
-    @abstractmethod
     def settle(self) -> None:
-        """Called once, when the sizes are about to be fixed."""
+        """Once, when the sizes are about to be fixed."""
+
+    def rest(self) -> None:
+        """Give the space the sizes that it is to be measured at."""
+
+    def state(self) -> dict[str, Tensor]:
+        """What has to be kept, beside `parameters` and the space, to go on after an interruption.
+
+        The tensors themselves: a state is restored by writing into them.
+        """
+        return {}
+
+    def learned(self) -> dict[str, list[float]]:
+        """What later trials may begin with, beside the weights and the architecture."""
+        return {}
 
 
 ENTRY = AbstractController

@@ -1,4 +1,4 @@
-"""What every cost states: a pure rule a layer type, from shapes to a count."""
+"""What every cost states, and the rules a layer type by which most of them count."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
-from resnas.errors import UnsupportedLayer
+from resnas.errors import InvalidSpec, UnsupportedLayer
 from resnas.layers._base import AbstractLayer
-from resnas.polynomial import Dim, Shape
+from resnas.polynomial import Dim, Polynomial, Shape
 from resnas.resizers._base import AbstractResizer
 
 Target = nn.Module | Callable[..., Any] | str | torch.Tensor
@@ -35,6 +35,19 @@ class Counted(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Entering:
+    """A tensor among the arguments of an operation.
+
+    Attributes:
+        shape: of one sample, entry 0 is 1.
+        dtype: as it was traced.
+    """
+
+    shape: Shape
+    dtype: torch.dtype
+
+
+@dataclass(frozen=True)
 class Operation:
     """One node of a graph, as a cost gets to see it.
 
@@ -45,6 +58,8 @@ class Operation:
         output: shape of its result, or None where that is no tensor.
         counted: what was seen in it when it ran; None where it is in `KNOWN`, or nothing could
             be told.
+        arguments: what it is called with, positional and by name; tensors are `Entering`, numbers
+            that depend on a size are polynomials.
     """
 
     place: str
@@ -52,13 +67,28 @@ class Operation:
     inputs: tuple[Shape, ...]
     output: Shape | None
     counted: Counted | None = None
+    arguments: tuple[Any, Any] = ((), {})
+
+
+class Total(Protocol):
+    """The cost of a whole network as a function of all sizes that can change."""
+
+    def value(self, values: Sequence[int], /) -> float:
+        """The cost where the variables are these; a count is an exact integer."""
+
+    def at(self, sizes: Tensor, /) -> Tensor:
+        """The same, 0-dim float64, for whole-numbered `sizes` (n,) float64; differentiable."""
+
+
+Reach = Sequence[tuple[int, int]]
+"""The smallest and the largest value of each variable."""
 
 
 class AbstractCost(ABC):
-    """A count for one sample, as an exact polynomial in the learnable sizes.
+    """What one sample costs, as a function of the learnable sizes.
 
     Attributes:
-        unit: what is counted.
+        unit: of the cost.
         counter: name and version of the rules; stored beside every number.
     """
 
@@ -66,8 +96,12 @@ class AbstractCost(ABC):
     counter: ClassVar[str]
 
     @abstractmethod
-    def total(self, operations: Sequence[Operation]) -> Dim:
+    def total(self, operations: Sequence[Operation], reach: Reach = ()) -> Total:
         """The cost of a whole network.
+
+        Args:
+            operations: of the network.
+            reach: of the variables that its shapes depend on, for costs that are tables.
 
         Raises:
             UnsupportedLayer: an operation has no rule; it is never counted as 0.
@@ -75,6 +109,24 @@ class AbstractCost(ABC):
 
 
 ENTRY = AbstractCost
+
+
+def closed_form(name: str, total: Total) -> Polynomial:
+    """A cost that is a polynomial in the sizes, as that.
+
+    Raises:
+        InvalidSpec: it is another function of them.
+    """
+    if isinstance(total, Polynomial):
+        return total
+    raise InvalidSpec(
+        f"cost {name}",
+        "it is measured, not a polynomial in the sizes, so that no scale of them that meets a "
+        "budget can be solved for",
+        "Steer it by the strategy 'sweep' or by the controller 'dual', which need no closed form; "
+        "or give the budget in multiply-accumulates",
+    )
+
 
 Rule = Callable[[Operation], Dim]
 Entry = TypeVar("Entry")
@@ -108,7 +160,7 @@ def add_up(
     operations: Sequence[Operation],
     counter: str,
     counted: Callable[[Counted], Dim],
-) -> Dim:
+) -> Polynomial:
     """The sum over all operations; every resizer follows the rule of `AbstractResizer`.
 
     Args:
@@ -128,7 +180,7 @@ def add_up(
             continue
         rule = rules[AbstractResizer] if resizes else rule_for(rules, operation, counter)
         count = rule(operation) + count
-    return count
+    return Polynomial.of(count)
 
 
 def _qualified(found: Any) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import ClassVar, final
 
-from resnas.costs._base import FREE, WORKING, AbstractCost, Operation, Rule, add_up
-from resnas.polynomial import Dim, product
+from resnas.costs._base import FREE, WORKING, AbstractCost, Operation, Reach, Rule, add_up
+from resnas.polynomial import Dim, Polynomial, product
 from resnas.resizers._base import AbstractResizer
 
 
@@ -31,6 +31,7 @@ class Activations(AbstractCost):
     unit: ClassVar = "elements"
     counter: ClassVar = "resnas.activations/1"
 
-    def total(self, operations: Sequence[Operation]) -> Dim:
+    def total(self, operations: Sequence[Operation], reach: Reach = ()) -> Polynomial:
         """Sum over all operations."""
+        del reach
         return add_up(_RULES, operations, self.counter, attrgetter("elements"))

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from resnas.costs._base import FREE, AbstractCost, Operation, Rule, add_up
-from resnas.polynomial import Dim, Shape, product
+from resnas.costs._base import FREE, AbstractCost, Operation, Reach, Rule, add_up
+from resnas.polynomial import Dim, Polynomial, Shape, product
 from resnas.resizers._base import AbstractResizer
 
 
@@ -118,6 +118,7 @@ class Macs(AbstractCost):
     unit: ClassVar = "multiply-accumulates"
     counter: ClassVar = "resnas.macs/1"
 
-    def total(self, operations: Sequence[Operation]) -> Dim:
+    def total(self, operations: Sequence[Operation], reach: Reach = ()) -> Polynomial:
         """Sum over all operations (eq. 4.7 of the thesis, over the real graph)."""
+        del reach
         return add_up(_RULES, operations, self.counter, operator.attrgetter("macs"))

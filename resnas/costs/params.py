@@ -7,8 +7,8 @@ from typing import ClassVar, final
 
 from torch import Tensor, nn
 
-from resnas.costs._base import AbstractCost, Operation
-from resnas.polynomial import Dim
+from resnas.costs._base import AbstractCost, Operation, Reach
+from resnas.polynomial import Polynomial
 from resnas.resizers._base import AbstractResizer
 
 
@@ -19,8 +19,9 @@ class Params(AbstractCost):
     unit: ClassVar = "parameters"
     counter: ClassVar = "resnas.params/1"
 
-    def total(self, operations: Sequence[Operation]) -> Dim:
+    def total(self, operations: Sequence[Operation], reach: Reach = ()) -> Polynomial:
         """Sum over the distinct parameters that the operations use."""
+        del reach
         found: dict[int, int] = {}
         for operation in operations:
             target = operation.target
@@ -30,4 +31,4 @@ class Params(AbstractCost):
                 found[id(target)] = target.numel()
             elif isinstance(target, Tensor):
                 continue
-        return sum(found.values())
+        return Polynomial.of(sum(found.values()))

@@ -27,8 +27,12 @@ class Feed(Protocol):
             StopIteration: there will be no more.
         """
 
-    def report(self, number: int, message: Json) -> None:
-        """A running task said something."""
+    def report(self, number: int, message: Json) -> bool:
+        """A running task said something.
+
+        Returns:
+            Whether that task is to be ended now; nothing more is then told of it.
+        """
 
     def done(self, number: int, results: list[Json]) -> None:
         """A task ended well."""

@@ -37,8 +37,7 @@ class Inline(AbstractExecutor):
         def report(message: Json) -> None:
             text = json.dumps(message)
             try:
-                feed.report(number, json.loads(text))
-                stop = feed.should_stop()
+                stop = feed.report(number, json.loads(text)) or feed.should_stop()
             except Exception as error:
                 raise _Ended from error
             if stop:
@@ -56,7 +55,7 @@ class Inline(AbstractExecutor):
 
 
 class _Ended(BaseException):
-    """Ends a task from within its report: the feed says stop, or raised (the cause).
+    """Ends a task from within its report: the feed says so, or raised (the cause).
 
     No `except Exception` of the task may catch it, and it is no failure of the task.
     """

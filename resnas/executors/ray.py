@@ -136,9 +136,7 @@ class _Trials(tune.Callback):  # type: ignore[misc]
         self, iteration: int, trials: Sequence[Trial], trial: Trial, result: Json, **info: Any
     ) -> None:
         number = _number(trial)
-        if "report" in result:
-            self._tell(lambda: self.feed.report(number, json.loads(result["report"])))
-        elif "results" in result:
+        if "results" in result:
             self._results[number] = json.loads(result["results"])
         elif "reason" in result:
             self._reasons[number] = result["reason"]
@@ -148,7 +146,8 @@ class _Trials(tune.Callback):  # type: ignore[misc]
     ) -> None:
         number = _number(trial)
         self.running.discard(number)
-        self._tell(lambda: self.feed.done(number, self._results.pop(number)))
+        if number in self._results:  # or else it was ended by the feed
+            self._tell(lambda: self.feed.done(number, self._results.pop(number)))
 
     def on_trial_error(
         self, iteration: int, trials: Sequence[Trial], trial: Trial, **info: Any
@@ -158,6 +157,12 @@ class _Trials(tune.Callback):  # type: ignore[misc]
         if not self.stopping:
             why = self._reasons.pop(number, "") or _death(trial)
             self._tell(lambda: self.feed.failed(number, why))
+
+    def report(self, number: int, message: Json) -> bool:
+        """Tell the feed what a task said; whether that task is to be ended."""
+        answers: list[bool] = []
+        self._tell(lambda: answers.append(self.feed.report(number, message)))
+        return any(answers)
 
     def _ask_whether_to_stop(self) -> None:
         self.stopping = self.stopping or self.feed.should_stop()
@@ -220,13 +225,18 @@ class _FeedSearcher(Searcher):  # type: ignore[misc]
 
 
 class _FeedStopper(Stopper):  # type: ignore[misc]
-    """Tune asks it at every step whether to end all trials."""
+    """Tune asks it at every step whether to end all trials, and at every report whether that one.
+
+    Tune asks before it tells its callbacks, so this is where reports are passed on.
+    """
 
     def __init__(self, trials: _Trials) -> None:
         self.trials = trials
 
     def __call__(self, trial_id: str, result: Json) -> bool:
-        return False
+        if "report" not in result:
+            return False
+        return self.trials.report(result["number"], json.loads(result["report"]))
 
     def stop_all(self) -> bool:
         return self.trials.stopping
@@ -271,12 +281,14 @@ def _trainable(packed: bytes, cpus: float) -> Callable[[Json], None]:
     """What runs in the trial's process: the packed work, with Tune as its way to report."""
 
     def trial(config: Json) -> None:
+        task = json.loads(config["task"])
+
         def report(message: Json) -> None:
-            tune.report({"report": json.dumps(message)})
+            tune.report({"report": json.dumps(message), "number": task["number"]})
 
         try:
             with threads(cpus):
-                results = cloudpickle.loads(packed)(json.loads(config["task"]), report)
+                results = cloudpickle.loads(packed)(task, report)
             tune.report({"results": json.dumps(results)})
         except Exception as error:
             # raised again: a process in an unknown state (a broken GPU context) is not used again

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, nn
 
 from resnas.graph.variables import Program, Window
 from resnas.polynomial import Dim, Polynomial
@@ -27,22 +28,10 @@ class Evaluation:
     integers: list[int]
     tensors: Tensor
 
-    def total(self, polynomial: Polynomial) -> Tensor:
-        """The value of a polynomial, 0-dim float64: exact below 2**53, differentiable."""
-        keys = list(polynomial.terms)
-        degree = max(map(len, keys), default=0)
-        ones = len(self.integers)  # index of a variable that is 1, to pad shorter monomials
-        index = torch.tensor([[*key, *[ones] * (degree - len(key))] for key in keys])
-        factors = torch.tensor(list(polynomial.terms.values()), dtype=torch.float64)
-        values = torch.cat((self.tensors, self.tensors.new_ones(1)))
-        if degree == 0:
-            return factors.sum()
-        return (values[index.view(-1, degree)].prod(dim=1) * factors).sum()
-
 
 def integers(
     program: Program,
-    module: fx.GraphModule,
+    module: nn.Module,
     visit: Callable[[AbstractResizer, Size], None] | None = None,
 ) -> list[int]:
     """All variables at the present strides, as integers only.
@@ -66,7 +55,30 @@ def integers(
     return found
 
 
-def evaluate(program: Program, module: fx.GraphModule) -> Evaluation:
+def reach(
+    program: Program, module: nn.Module, learnable: Collection[nn.Parameter]
+) -> list[tuple[int, int]]:
+    """The smallest and the largest that every variable becomes, at the ends of all strides.
+
+    Args:
+        program: of the graph.
+        module: where its resizers are; it is left as it is.
+        learnable: the strides that change.
+    """
+    # a stride that a forward pass has kept for its backward must not be written to
+    strides = {id(s): nn.Parameter(s.detach().clone(), requires_grad=False) for s in learnable}
+    apart, memo = nn.Module(), dict[int, object](strides)
+    for name in {step.leader for step in program.steps if not isinstance(step, Window)}:
+        apart.add_module(name, copy.deepcopy(module.get_submodule(name), memo))
+    ends = []
+    for extreme in (1e6, 1e-6):
+        for stride in strides.values():
+            stride.fill_(extreme)
+        ends.append(integers(program, apart))
+    return [(min(pair), max(pair)) for pair in zip(*ends, strict=True)]
+
+
+def evaluate(program: Program, module: nn.Module) -> Evaluation:
     """Run the program: integers by each operator's own rule, gradients straight through.
 
     A window's floor passes the gradient as if it were division by its stride; a resizer's hard

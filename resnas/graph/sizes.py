@@ -14,7 +14,7 @@ import torch
 from torch import fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from resnas.costs._base import KNOWN, Operation, lookup
+from resnas.costs._base import KNOWN, Entering, Operation, lookup
 from resnas.errors import UnsizedOperation
 from resnas.graph.asking import ask, count
 from resnas.graph.modes import in_eval_mode, quietly
@@ -93,7 +93,19 @@ class Propagation:
             inputs=tuple(v.shape for v in self._tensors(node)),
             output=value.shape if isinstance(value, Map) else None,
             counted=None if known else count(self, node),
+            arguments=fx.node.map_arg((node.args, node.kwargs), self._argument),
         )
+
+    def _argument(self, source: fx.Node) -> Any:
+        def told(value: Any, dtype: Any) -> Any:
+            if isinstance(value, Map):
+                return Entering(value.shape, dtype or torch.float32)
+            if isinstance(value, (tuple, list)):
+                each = dtype if isinstance(dtype, (tuple, list)) else [dtype] * len(value)
+                return tuple(told(v, d) for v, d in zip(value, each, strict=True))
+            return value
+
+        return told(self.values[source], source.meta.get("dtype"))
 
     def target(self, node: fx.Node) -> Any:
         """The module, function, method name or tensor that a node stands for."""

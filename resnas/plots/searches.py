@@ -94,7 +94,7 @@ def _trials(
 def _hover(result: TrialResult) -> str:
     sizes = {} if result.architecture is None else result.architecture.sizes
     shapes = "<br>".join(f"{site}: {height}×{width}" for site, (height, width) in sizes.items())
-    return f"trial {result.number}, {result.resizer}, λ = {result.lam:.3g}<br>{shapes}"
+    return f"trial {result.number}, {result.resizer}, {result.aim}<br>{shapes}"
 
 
 def shape_ladder(

@@ -49,8 +49,8 @@ class AbstractResizer(nn.Module, ABC):
     """A map `(N, C, H, W)` becomes `(N, C, H', W')`; (H', W') depends on the stride.
 
     A resizer states four things: its soft size (real, differentiable), its hard size (integer),
-    its forward, and what stands at a site instead of the strided operation. Two more follow from
-    them: the same operator with its size fixed, and what it costs.
+    its forward, and what stands at a site instead of the strided operation. The same operator with
+    its size fixed, and what it costs, follow from them.
 
     A stride has one number an axis. Where `ranks` allows, one of length 1 resizes signals
     (N, C, L) and one of length 3 volumes (N, C, D, H, W); what is said here of (H, W) then holds
@@ -151,17 +151,15 @@ class AbstractResizer(nn.Module, ABC):
 
     def hard_target(self, size: Extent, lead: Extent | None = None) -> tuple[float, ...]:
         """`target` in Python floats."""
+        sizes = size if lead is None else lead
+        facts = zip(sizes, self.strides(), self.smallest, self.largest, self.offset, strict=True)
         return tuple(
-            min(max(n / s, min(least, n)), most) + more
-            for n, s, least, most, more in zip(
-                size if lead is None else lead,
-                self.strides(),
-                self.smallest,
-                self.largest,
-                self.offset,
-                strict=True,
-            )
+            min(max(n / s, min(least, n)), most) + more for n, s, least, most, more in facts
         )
+
+    def soft_stride_for(self, size: Extent, wanted: tuple[float, ...]) -> tuple[float, ...]:
+        """The stride under which a leader's map of `size` has the soft size `wanted`, if any."""
+        return tuple(n / z for n, z in zip(size, wanted, strict=True))
 
     def follow(self, leader: AbstractResizer) -> None:
         """Take over from the leader of its group whatever decides the size that it gives."""
@@ -251,14 +249,14 @@ class AbstractResizer(nn.Module, ABC):
         Raises:
             InvalidResizer: not a floating-point (N, C, H, W) with a pixel.
         """
-        if x.dim() != self.rank + 2 or not x.is_floating_point() or 0 in x.shape[2:]:
-            shape = ("N, C, L", "N, C, H, W", "N, C, D, H, W")[self.rank - 1]
-            raise InvalidResizer(
-                type(self).__name__,
-                f"it was given {x.dtype} of shape {tuple(x.shape)}",
-                f"It resizes floating-point maps ({shape}) of at least 1 pixel an axis",
-            )
-        return tuple(x.shape[2:])
+        if x.dim() == self.rank + 2 and x.is_floating_point() and 0 not in x.shape[2:]:
+            return tuple(x.shape[2:])
+        shape = ("N, C, L", "N, C, H, W", "N, C, D, H, W")[self.rank - 1]
+        raise InvalidResizer(
+            type(self).__name__,
+            f"it was given {x.dtype} of shape {tuple(x.shape)}",
+            f"It resizes floating-point maps ({shape}) of at least 1 pixel an axis",
+        )
 
     def extra_repr(self) -> str:
         """The stride, in the module's repr."""

@@ -98,6 +98,14 @@ class DiffStride(AbstractResizer):
         reached = torch.minimum(edge, whole.clamp(min=1))
         return wanted + ((reached if self.crop else whole) - wanted.detach())
 
+    def soft_stride_for(self, size: Extent, wanted: tuple[float, ...]) -> tuple[float, ...]:
+        """Size / (wanted - 2R): the kept band is 2R wider than the nominal size."""
+        found = []
+        for axis, (n, z) in enumerate(zip(size, wanted, strict=True)):
+            odd = n % 2 if axis < self.rank - 1 else 0
+            found.append(n / max(z - 2 * self.smoothness + odd, 2.0))
+        return tuple(max(s, self.limits[0], 1.0) for s in found)
+
     def hard_size(self, size: Extent, lead: Extent | None = None) -> Extent:
         """Kept rows of each axis but the last; of that, twice the kept columns but one."""
         return tuple(band.m for band in self._bands(size, lead))

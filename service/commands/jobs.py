@@ -15,6 +15,7 @@ from service.commands.options import (
     Backbone,
     BatchSize,
     Budget,
+    BudgetMs,
     Dataset,
     Epochs,
     JobId,
@@ -25,6 +26,7 @@ from service.commands.options import (
     PlaceOption,
     Resizers,
     Seed,
+    StopEarly,
     Strategy,
     Trials,
     job_spec,
@@ -57,6 +59,8 @@ def submit(
     batch_size: BatchSize = None,
     parallel: Parallel = None,
     seed: Seed = None,
+    budget_ms: BudgetMs = None,
+    stop_early: StopEarly = False,
     watch: Annotated[bool, typer.Option("--watch", help="Follow it to its end.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -74,6 +78,8 @@ def submit(
         batch_size=batch_size,
         parallel=parallel,
         seed=seed,
+        budget_ms=budget_ms,
+        stop_early=stop_early,
     )
     with Client() as client:
         job = client.submit(spec)

@@ -46,6 +46,13 @@ Epochs = Annotated[int | None, typer.Option(help="Of each training.")]
 BatchSize = Annotated[int | None, typer.Option(help="Of each training.")]
 Parallel = Annotated[int | None, typer.Option(help="Trainings at the same time.")]
 Seed = Annotated[int | None, typer.Option(help="Of every random choice.")]
+BudgetMs = Annotated[
+    float | None,
+    typer.Option("--budget-ms", help="Of one sample, measured here; for --strategy budget."),
+]
+StopEarly = Annotated[
+    bool, typer.Option("--stop-early", help="End trainings that fall behind others of their cost.")
+]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder, made where missing.")]
 
 
@@ -63,6 +70,8 @@ def job_spec(
     batch_size: int | None,
     parallel: int | None,
     seed: int | None,
+    budget_ms: float | None,
+    stop_early: bool,
 ) -> JobSpec:
     """The job that the options describe; what was not given keeps the default of `JobSpec`.
 
@@ -79,12 +88,13 @@ def job_spec(
         "strategy": strategy,
         "trials": trials,
         "seed": seed,
+        "budget_ms": budget_ms,
     }
     try:
         return JobSpec(
             **_given(fields),
             training=TrainingSpec(**_given({"epochs": epochs, "batch_size": batch_size})),
-            search=SearchSpec(**_given({"parallel": parallel})),
+            search=SearchSpec(**_given({"parallel": parallel, "stop_early": stop_early or None})),
         )
     except ValidationError as error:
         wrong = error.errors()[0]

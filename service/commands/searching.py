@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,10 +14,12 @@ import typer
 from resnas.errors import InvalidSpec, ResnasError
 from resnas.storage import ArtifactStore
 from service.commands.exits import Exit
+from service.commands.interruption import interruptible
 from service.commands.options import (
     Backbone,
     BatchSize,
     Budget,
+    BudgetMs,
     Dataset,
     Epochs,
     Json,
@@ -29,6 +29,7 @@ from service.commands.options import (
     PlaceOption,
     Resizers,
     Seed,
+    StopEarly,
     Strategy,
     Trials,
     job_spec,
@@ -58,11 +59,14 @@ def search(
     batch_size: BatchSize = None,
     parallel: Parallel = None,
     seed: Seed = None,
+    budget_ms: BudgetMs = None,
+    stop_early: StopEarly = False,
     executor: Annotated[str, typer.Option(help="Where trials run: inline or ray.")] = "inline",
     output: Output = Path("search"),
     as_json: Json = False,
 ) -> None:
     """Search here and now, without a server, and save what was found."""
+    from resnas.planning import completed
     from resnas.searching import search as run_search
 
     spec = job_spec(
@@ -78,11 +82,14 @@ def search(
         batch_size=batch_size,
         parallel=parallel,
         seed=seed,
+        budget_ms=budget_ms,
+        stop_early=stop_early,
     )
+    spec = completed(spec)
     settings = Settings.load()
-    with SearchProgress(spec.trials) as progress, _trained_in(output) as artifacts:
+    with SearchProgress(spec.trials or 0) as progress, _trained_in(output) as artifacts:
         listener = Listener(progress, spec.budget_gmacs)
-        with _interruptible(listener):
+        with interruptible(listener):
             result = run_search(
                 spec,
                 executor=executor,
@@ -130,23 +137,6 @@ def _trained_in(output: Path) -> Iterator[ArtifactStore]:
         if made:
             with suppress(OSError):  # something is in it, as it should be
                 output.rmdir()
-
-
-@contextmanager
-def _interruptible(listener: Listener) -> Iterator[None]:
-    """Ctrl-C ends the search after the epoch and keeps what there is; a second one ends at once."""
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        del signum, frame
-        signal.signal(signal.SIGINT, before)
-        listener.stopping = True
-        say("Stopping after this epoch; press Ctrl-C again to drop everything.")
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _show_result(result: SearchResult, as_json: bool) -> None:

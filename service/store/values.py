@@ -111,7 +111,7 @@ class Point:
     job_id: str
     number: int
     architecture_id: str
-    lam: float
+    lam: float | None
     resizer: str
     val_accuracy: float
     test_accuracy: float | None

@@ -57,6 +57,7 @@ WRITERS: dict[str, Callable[[Path], str]] = {
     "npz": write_npz,
     "imagefolder": write_folder,
     "fashion_mnist": write_fashion,
+    "part": lambda _: "part:0.5:digits",
 }
 # torchvision accepts CIFAR only with the published checksums: no small files of our own
 PUBLISHED_ONLY = {"cifar10", "cifar100"}

@@ -24,6 +24,7 @@ class Listing:
     def __init__(self, tasks: list[Json], stop_after: int | None = None) -> None:
         self.tasks = list(tasks)
         self.stop_after = stop_after
+        self.ending: set[tuple[int, object]] = set()
         self.told: list[tuple[str, int, object]] = []
 
     def next(self) -> Json | None:
@@ -33,8 +34,9 @@ class Listing:
         self.told.append(("next", task["number"], None))
         return task
 
-    def report(self, number: int, message: Json) -> None:
+    def report(self, number: int, message: Json) -> bool:
         self.told.append(("report", number, message))
+        return (number, message["epoch"]) in self.ending
 
     def done(self, number: int, results: list[Json]) -> None:
         self.told.append(("done", number, results))
@@ -78,7 +80,7 @@ def process_executor(request: pytest.FixtureRequest, shared_ray: None) -> Made:
 
 
 def numbered(count: int, **more: object) -> list[Json]:
-    return [{"number": number, "epochs": 2, **more} for number in range(count)]
+    return [{"number": number, "epochs": 2} | more for number in range(count)]
 
 
 def test_tasks_run_in_order_and_reports_arrive_between_start_and_end(executor):
@@ -116,6 +118,15 @@ def test_a_feed_that_waits_for_nothing_is_an_error_not_a_hang(executor):
 
     with pytest.raises(RuntimeError, match="none is running"):
         executor().run(Waiting([]), executor_tasks.count)
+
+
+def test_a_task_that_the_feed_ends_is_told_of_no_more_and_the_others_complete(executor):
+    feed = Listing(numbered(3, epochs=3))
+    feed.ending = {(1, 0)}
+    executor(parallel=1).run(feed, executor_tasks.count)
+    assert [message["epoch"] for number, message in feed.of("report") if number == 1] == [0]
+    assert [number for number, _ in feed.of("done")] == [0, 2]
+    assert feed.of("failed") == []
 
 
 def test_an_empty_feed_is_no_error(executor):
