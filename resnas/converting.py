@@ -149,7 +149,7 @@ def _as_they_are(operations: Sequence[Operation]) -> list[Operation]:
 
 
 def _alike(module: nn.Module) -> nn.Module:
-    """A layer with attributes of its own and the same weights; parametrised ones cannot be copied."""
+    """A layer with attributes of its own and the same weights; not all let `copy.copy` have it."""
     made: nn.Module = object.__new__(type(module))
     vars(made).update(vars(module))
     return made

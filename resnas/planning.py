@@ -145,6 +145,8 @@ def _front(spec: JobSpec, estimate: Estimate) -> tuple[float, float]:
                 f"{end:g} GMACs cannot be reached",
                 f"Choose it from {estimate.min_gmacs:.4g} to {high:.4g}",
             )
+    if spec.search.min_gmacs is None:
+        least = min(least, most)
     if least > most:
         raise InvalidSpec(
             "search.min_gmacs, search.max_gmacs",

@@ -65,7 +65,7 @@ class EpochMetrics(Value):
     val_accuracy: float = Field(description="share of right answers, 0 to 1")
     gmacs: float = Field(description="of the network at this epoch's integer sizes, one sample")
     trained_gmacs: float | None = Field(
-        None, description="GMACs that one training sample cost on average, all its passes together"
+        None, description="GMACs that a forward pass of a training sample cost on average"
     )
     sizes: dict[str, Size]
     strides: dict[str, tuple[float, float]]

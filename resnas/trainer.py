@@ -84,6 +84,8 @@ class Trainer:
                 self.controller.settle()
             loss, gmacs = self._train_epoch(phase)
             self.epoch += 1
+            if self.epoch == self.training.epochs and phase is not Phase.SETTLE:
+                self.controller.settle()  # too short to settle
             self.rest()
             accuracy, macs = self.accuracy(self.dataset.val), self._macs()
             share = rung_at(self.epoch, self.training.epochs)
@@ -130,7 +132,7 @@ class Trainer:
             return self.feeder.accuracy(self.space, split)
 
     def _train_epoch(self, phase: Phase) -> tuple[float, float]:
-        """One pass over the training split; the mean loss, and GMACs of a sample's passes."""
+        """One pass over the training split; the mean loss, and the mean GMACs of a sample."""
         torch.manual_seed(_mix(self.seed, self.epoch))  # dropout's generator
         generator = torch.Generator().manual_seed(_mix(self.seed, self.epoch))
         draws = torch.Generator().manual_seed(_mix(self.seed, self.epoch))
@@ -159,36 +161,27 @@ class Trainer:
         learning: bool,
         step: int,
     ) -> tuple[float, int]:
-        """One step of the optimisers; its loss (of the first pass), and MACs of all its passes."""
+        """One step of the optimisers; its loss, and MACs of a sample."""
         self._weights.zero_grad(set_to_none=True)
         self._strides.zero_grad(set_to_none=True)
-        first, answers, macs = math.nan, None, 0
-        for _ in self.controller.passes(draws):
-            with self._autocast():
-                outputs = self.space(images).float()
-            if answers is None:
-                smoothing = self.training.label_smoothing
-                task = F.cross_entropy(outputs, labels, label_smoothing=smoothing)
-            else:
-                task = F.kl_div(
-                    outputs.log_softmax(dim=1), answers, reduction="batchmean", log_target=True
-                )
-            loss = self.controller.loss(task) if learning else task
-            value = float(loss.detach())
-            self._must_be_finite("loss", value, step)
-            loss.backward()  # type: ignore[no-untyped-call]
-            if learning:
-                self.controller.gather()
-            if answers is None:
-                first, answers = value, outputs.detach().log_softmax(dim=1)
-            macs += self._macs()
+        self.controller.before_step(draws)
+        with self._autocast():
+            outputs = self.space(images)
+        smoothing = self.training.label_smoothing
+        task = F.cross_entropy(outputs.float(), labels, label_smoothing=smoothing)
+        loss = self.controller.loss(task) if learning else task
+        value, macs = float(loss.detach()), self._macs()
+        self._must_be_finite("loss", value, step)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if learning:
+            self.controller.gather()
         self._weights.step()
         if learning:
             norm = nn.utils.clip_grad_norm_(self.controller.parameters(), max_norm=1.0)
             self._must_be_finite("gradient of the strides", float(norm), step)
             self._strides.step()
             self.controller.after_step()
-        return first, macs
+        return value, macs
 
     @torch.no_grad()
     def _macs(self) -> int:

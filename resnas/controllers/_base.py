@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
@@ -15,9 +14,8 @@ from resnas.space import SearchSpace
 class AbstractController:
     """Acts inside one training, on the strides of its space.
 
-    A step of training is one or more passes, `passes`; behind the backward of each comes `gather`,
-    behind the optimisers' step `after_step`. `settle` comes once, when the search ends, `rest`
-    before every measurement and at the end.
+    `before_step` comes before every forward pass, `gather` behind its backward, `after_step` behind
+    the optimisers' step; `settle` once, when the search ends, `rest` before every measurement.
 
     Args:
         space: what is trained; its sizes may be changed at once.
@@ -44,13 +42,8 @@ class AbstractController:
         """What the strides' optimiser moves."""
         return self.space.arch_parameters()
 
-    def passes(self, generator: torch.Generator) -> Iterator[None]:
-        """The passes of one step, each at its sizes: one, at the present ones.
-
-        The first pass learns from the labels, later ones from the first's answers.
-        """
-        del generator
-        yield None
+    def before_step(self, generator: torch.Generator) -> None:
+        """Give the space the sizes to train at: those it has."""
 
     def loss(self, task: Tensor) -> Tensor:
         """The loss to descend while sizes are learned, from the task's own (0-dim)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import ClassVar, final
 
 import torch
@@ -21,9 +20,11 @@ from resnas.space import SearchSpace
 class Conditional(AbstractController):
     """Learns how sizes follow the budget, with one set of weights for all of them.
 
-    Every step passes at the greatest budget, at the least, and at one between them, drawn evenly in
-    logarithms (the sandwich rule); the smaller two learn from the answers of the greatest. It is
-    measured at the plan's budget, with batch statistics of its own.
+    Of three steps one is at the greatest budget, one at the least, and one between them, drawn
+    evenly in logarithms: the sandwich rule, spread over steps. (Three passes a step cost the same
+    and learn a third as often; with the smaller two learning from the greatest's answers, networks
+    came out worse at the same compute.) It is measured at the plan's budget, with batch statistics
+    of its own.
 
     Raises:
         InvalidSpec: no budget, or no span that holds it.
@@ -49,24 +50,25 @@ class Conditional(AbstractController):
             sizes = self._following.at(end)
             self._onto.land(sizes, plan.model_copy(update={"budget_gmacs": end / 1e9}))
         self._at = self.budget
+        self._turn = torch.zeros((), dtype=torch.int64)
         self.rest()
 
     def parameters(self) -> list[nn.Parameter]:
         """v and w of every size."""
         return [self._following.base, self._following.slope]
 
-    def passes(self, generator: torch.Generator) -> Iterator[None]:
-        """At the greatest budget, the least, and one between them."""
+    def before_step(self, generator: torch.Generator) -> None:
+        """The greatest budget, the least, and one between them, in turn."""
         low, high = self._following.span
         share = float(torch.rand((), generator=generator))
-        for budget in (high, low, math.exp(math.log(low) + share * math.log(high / low))):
-            self._at = budget
-            self._sizes = self._following.at(budget)
-            self._onto.relaxation.apply(self._sizes)
-            yield None
+        between = math.exp(math.log(low) + share * math.log(high / low))
+        self._at = (high, low, between)[int(self._turn)]
+        self._turn.copy_((self._turn + 1) % 3)
+        self._sizes = self._following.at(self._at)
+        self._onto.relaxation.apply(self._sizes)
 
     def gather(self) -> None:
-        """The gradient by the functions, from that by the strides at this pass."""
+        """The gradient by the functions, from that by the strides."""
         self._following.add_gradient(self._onto.gradient(self._sizes), self._at)
         for stride in self.space.arch_parameters():
             stride.grad = None
@@ -81,7 +83,12 @@ class Conditional(AbstractController):
 
     def state(self) -> dict[str, Tensor]:
         """v and w."""
-        return {"base": self._following.base.data, "slope": self._following.slope.data}
+        following = self._following
+        return {
+            "base": following.base.data,
+            "slope": following.slope.data,
+            "turn": self._turn,
+        }
 
     def learned(self) -> dict[str, list[float]]:
         """v, w and the span."""

@@ -9,6 +9,12 @@ from typing import final
 from resnas.results import Plan
 from resnas.strategies._base import AbstractStrategy, Outcome
 
+SHARED = 2
+"""How many times as long as a single network the shared one is trained."""
+
+_MOST = 1000
+"""Epochs that a training has at most."""
+
 SETTLE = 0.2
 """Share of the epochs that each point of the front settles for."""
 
@@ -21,9 +27,9 @@ class Amortized(AbstractStrategy):
     """Trains one network for all budgets of the front, then lets each point settle on its own.
 
     The first trial learns how sizes follow the budget, with one set of weights (controller
-    "conditional"). Each further one takes weights and sizes from it, at one of the budgets, and
-    trains the weights a little more; these are independent of each other. The job's own budget is
-    among the points.
+    "conditional"), for twice the epochs of a single network. Each further one takes weights and
+    sizes from it, at one of the budgets, and trains the weights a little more; these are
+    independent of each other. The job's own budget is among the points.
     """
 
     @classmethod
@@ -51,6 +57,7 @@ class Amortized(AbstractStrategy):
                 controller="conditional",
                 budget_gmacs=points[0],
                 span=(self.question.min_gmacs, self.question.max_gmacs),
+                training={"epochs": min(SHARED * self.question.training.epochs, _MOST)},
             )
         training = self.question.training
         assert training.lr is not None
