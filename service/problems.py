@@ -28,6 +28,7 @@ from resnas.errors import (
     InvalidSpec,
     ResnasError,
     UnknownName,
+    UnreachableBudget,
 )
 from service.errors import Conflict, InvalidCursor, NotFound
 
@@ -130,6 +131,9 @@ def _library(request: Request, error: Exception) -> JSONResponse:
         members["min_gmacs"] = error.min_gmacs
         members["max_gmacs"] = error.max_gmacs
         members["human_gmacs"] = error.human_gmacs
+    if isinstance(error, UnreachableBudget):
+        members["below_gmacs"] = error.below
+        members["above_gmacs"] = error.above
     return problem(
         status,
         f"{error.place}: {error.found}",

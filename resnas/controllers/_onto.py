@@ -27,8 +27,7 @@ class OnBudget:
     same step of the stride.
 
     Args:
-        space: whose sizes; they are set at once.
-        budget: in units of `cost`.
+        space: whose sizes.
         cost: name of one that is a polynomial in the sizes.
     """
 
@@ -94,10 +93,10 @@ class OnBudget:
     def _guarded(self, proportions: Sizes) -> Sizes:
         """The proportions with every size and shape within `SPREAD` of the human design's."""
         away: NDArray[np.float64] = np.log(proportions / self.relaxation.human)
-        mean = float(np.median(away))
-        away = mean + (away - mean).clip(-SPREAD, SPREAD)
-        middle = away.mean(axis=1, keepdims=True)
-        away = middle + (away - middle).clip(-SPREAD / 2, SPREAD / 2)
+        usual = float(np.median(away))
+        away = usual + (away - usual).clip(-SPREAD, SPREAD)
+        square = away.mean(axis=1, keepdims=True)
+        away = square + (away - square).clip(-SPREAD / 2, SPREAD / 2)
         guarded: Sizes = np.exp(away) * self.relaxation.human
         return guarded
 

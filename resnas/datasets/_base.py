@@ -13,6 +13,11 @@ from torch import Tensor
 from resnas.catalog import datasets
 from resnas.errors import DatasetUnavailable
 
+IN_MEMORY = 2**31
+"""Bytes up to which the pictures of a split are held in memory."""
+
+_CHUNK = 256  # pictures read at a time
+
 
 class Images(Protocol):
     """Pictures that can be indexed: a uint8 tensor (N, C, H, W), or files decoded when asked."""
@@ -35,8 +40,35 @@ class Split:
         return len(self.labels)
 
     def subset(self, index: Tensor) -> Split:
-        """The samples at `index` (M,)."""
-        return Split(self.images[index], self.labels[index])
+        """The samples at `index` (M,); in memory where they fit."""
+        return Split(in_memory(_Chosen(self.images, index)), self.labels[index])
+
+
+def in_memory(images: Images) -> Images:
+    """The same pictures: a tensor where they take at most `IN_MEMORY` bytes, else as they are."""
+    if isinstance(images, Tensor):
+        return images
+    first = images[torch.zeros(1, dtype=torch.int64)]
+    if first.numel() * len(images) > IN_MEMORY:
+        return images
+    whole = first.new_empty(len(images), *first.shape[1:])
+    for chunk in torch.split(torch.arange(len(images)), _CHUNK):
+        whole[chunk] = images[chunk]
+    return whole
+
+
+class _Chosen:
+    """Some of other `Images`."""
+
+    def __init__(self, images: Images, index: Tensor) -> None:
+        self.images = images
+        self.index = index
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, index: Tensor) -> Tensor:
+        return self.images[self.index[index]]
 
 
 class AbstractDataset(ABC):
@@ -83,6 +115,10 @@ class AbstractDataset(ABC):
         """Random changes of a batch (B, C, H, W) of pictures, dtype kept; none by default."""
         del generator
         return images
+
+    def forget(self) -> None:
+        """Let go of the splits, once another data set has taken from them what it needs."""
+        del self.train, self.val, self.test
 
 
 ENTRY = AbstractDataset

@@ -8,22 +8,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from resnas.datasets._base import Images, Split
+from resnas.datasets._base import Images, Split, in_memory
 from resnas.results import Size
 
 Change = Callable[[Tensor, Tensor], Tensor]
 """Pictures (B, C, H, W) uint8 and their positions in the split (B,) -> changed ones, uint8."""
 
-_CHUNK = 1024  # pictures changed at a time
-
 
 def changed(split: Split, change: Change) -> Split:
-    """The split with every picture changed: at once where it is in memory, else when asked for."""
-    lazy = _Changed(split.images, change)
-    if not isinstance(split.images, Tensor):
-        return Split(lazy, split.labels)
-    chunks = torch.split(torch.arange(len(split)), _CHUNK)
-    return Split(torch.cat([lazy[chunk] for chunk in chunks]), split.labels)
+    """The split with every picture changed: at once where that fits in memory, else when asked."""
+    return Split(in_memory(_Changed(split.images, change)), split.labels)
 
 
 def scaled(images: Tensor, size: Size) -> Tensor:

@@ -31,7 +31,7 @@ class TorchvisionDataset(AbstractDataset):
 
     def __init__(self, root: Path, argument: str | None = None) -> None:
         self.num_classes, self.input_size = self.facts(root, argument)
-        self.train, self.val = with_validation(self._read(root, train=True))
+        self.train, self.val = with_validation(self._read(root, train=True), self._name())
         self.test = self._read(root, train=False)
         self.mean, self.std = statistics(self.train.images)
 
@@ -66,10 +66,14 @@ class TorchvisionDataset(AbstractDataset):
         return Split(nchw.contiguous(), labels)
 
     @classmethod
+    def _name(cls) -> str:
+        return cls.__module__.rpartition(".")[2]
+
+    @classmethod
     def _unavailable(cls, root: Path, found: str) -> DatasetUnavailable:
         fetch = f"torchvision.datasets.{cls.reader.__name__}({str(root)!r}, download=True)"
         return DatasetUnavailable(
-            cls.__module__.rpartition(".")[2],
+            cls._name(),
             found,
             f'Fetch them with: python -c "import torchvision; {fetch}"',
         )

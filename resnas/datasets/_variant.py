@@ -14,8 +14,7 @@ from resnas.datasets._images import statistics
 from resnas.errors import DatasetUnavailable
 from resnas.results import Size
 
-_SAMPLE = 4096  # pictures that mean and deviation are taken from, where they are not in memory
-_LEAST = 8
+_LEAST, _MOST = 8, 1024  # pixels of a side, before and after
 
 
 class VariantDataset(AbstractDataset):
@@ -29,23 +28,23 @@ class VariantDataset(AbstractDataset):
         self.train = changed(source.train, self.change)
         self.val = changed(source.val, self.change)
         self.test = None if source.test is None else changed(source.test, self.change)
-        images = self.train.images
-        if not isinstance(images, Tensor) and len(images) > _SAMPLE:
-            images = images[torch.arange(_SAMPLE) * len(images) // _SAMPLE]
-        self.mean, self.std = statistics(images)
+        source.forget()
+        self.mean, self.std = statistics(self.train.images)
         self._augment = source.augment
 
     @classmethod
     def facts(cls, root: Path, argument: str | None = None) -> tuple[int, tuple[int, int, int]]:
         """Those of the other data set, at this one's size."""
         num_classes, (channels, height, width) = facts(argument or "", root)
-        if min(height, width) < _LEAST:
+        size = cls.size((height, width))
+        if min(height, width) < _LEAST or max(size) > _MOST:
             raise DatasetUnavailable(
-                f"dataset {argument}",
-                f"its pictures have {height}×{width} pixels",
-                f"Choose one with at least {_LEAST}×{_LEAST}",
+                f"{cls.__module__.rpartition('.')[2]}:{argument}",
+                f"pictures of {height}×{width} pixels would become {size[0]}×{size[1]}",
+                f"Choose a data set with pictures of at least {_LEAST}×{_LEAST} that become "
+                f"{_MOST}×{_MOST} at most",
             )
-        return num_classes, (channels, *cls.size((height, width)))
+        return num_classes, (channels, *size)
 
     @classmethod
     @abstractmethod

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from resnas.datasets._base import AbstractDataset, Split
 from resnas.datasets._files import confined
-from resnas.datasets._images import random_crop, statistics, with_validation
+from resnas.datasets._images import random_crop, require_tenth, statistics, with_validation
 from resnas.errors import DatasetUnavailable
 
 _FORM = "It must hold x_train, y_train and may hold x_val, y_val, x_test, y_test"
@@ -42,7 +42,7 @@ class Npz(AbstractDataset):
         if "x_val" in archive:
             self.train, self.val = train, archive.split("val")
         else:
-            self.train, self.val = with_validation(train)
+            self.train, self.val = with_validation(train, archive.place)
         self.test = archive.split("test") if "x_test" in archive else None
         self.mean, self.std = statistics(self.train.images)
 
@@ -60,10 +60,11 @@ class _Archive:
     """The arrays of one `.npz`, each checked before it is used."""
 
     def __init__(self, root: Path, name: str) -> None:
-        self.path = confined(root, f"npz:{name}", f"{name}.npz")
+        self.place = f"npz:{name}"
+        self.path = confined(root, self.place, f"{name}.npz")
         if not self.path.is_file():
             raise DatasetUnavailable(
-                f"npz:{name}",
+                self.place,
                 f"there is no file {self.path}",
                 "Put it there, or point RESNAS_DATASETS_DIR at the folder that holds it",
             )
@@ -79,6 +80,8 @@ class _Archive:
     def facts(self) -> tuple[int, tuple[int, int, int]]:
         """(num_classes, input_size); checks the form of every array."""
         size = self._size("x_train")
+        if "x_val" not in self:
+            require_tenth(self._header("x_train")[0][0], self.place)
         classes = int(self._labels("train").max()) + 1
         if classes < 2:
             raise self._bad("y_train", "has a single class")

@@ -32,6 +32,7 @@ class Part(AbstractDataset):
         self.mean, self.std = source.mean, source.std
         self.train, self.val = _part(source.train, share), _part(source.val, share)
         self.test = None if source.test is None else _part(source.test, share)
+        source.forget()
         self._augment = source.augment
 
     @classmethod

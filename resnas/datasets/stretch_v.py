@@ -30,13 +30,13 @@ class StretchV(VariantDataset):
         """The rows of a window, its place drawn by the picture's place in the split."""
         height, width = images.shape[2:]
         tall = scaled(images, (2 * height, width))
-        rows = _drawn(index, height + 1)[:, None] + torch.arange(height)
-        rows = rows.to(images.device)[:, None, :, None].expand_as(images)
-        return tall.gather(2, rows)
+        top = _drawn(index, height + 1).to(images.device)
+        rows = top[:, None] + torch.arange(height, device=images.device)
+        return tall.gather(2, rows[:, None, :, None].expand_as(images))
 
 
 def _drawn(index: Tensor, count: int) -> Tensor:
     """A whole number below `count` for each place, evenly, the same whoever asks and when."""
     mixed = (index + 1) * 2654435761 % 2**32  # Knuth's multiplicative hash
-    mixed = (mixed ^ (mixed >> 15)) * 2246822519 % 2**32
+    mixed = (mixed ^ (mixed >> 15)) * 1103515245 % 2**32  # odd, and the product fits 63 bits
     return mixed * count // 2**32

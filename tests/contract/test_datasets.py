@@ -2,63 +2,17 @@ from __future__ import annotations
 
 import gzip
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from resnas.catalog import datasets
 from resnas.datasets._base import AbstractDataset, facts, load
 from resnas.errors import DatasetUnavailable, UnknownName
+from tests.datasets.layouts import WRITERS, pictures, write_fashion, write_folder, write_npz
 
-NOISE = np.random.default_rng(0)
-
-
-def pictures(count: int, *shape: int) -> np.ndarray:
-    return NOISE.integers(0, 256, (count, *shape), dtype=np.uint8)
-
-
-def write_npz(root: Path) -> str:
-    labels = np.arange(40) % 4
-    arrays = {"x_train": pictures(40, 12, 10, 3), "y_train": labels}
-    np.savez(root / "mine.npz", **arrays, x_test=pictures(8, 12, 10, 3), y_test=labels[:8, None])
-    return "npz:mine"
-
-
-def write_folder(root: Path) -> str:
-    for split, count in (("train", 10), ("test", 3)):
-        for name in ("cat", "dog"):
-            folder = root / "pets" / split / name
-            folder.mkdir(parents=True)
-            for number, pixels in enumerate(pictures(count, 20, 16, 3)):
-                Image.fromarray(pixels).save(folder / f"{number}.png")
-    return "imagefolder:pets"
-
-
-def write_fashion(root: Path) -> str:
-    """The IDX format: a magic number, the sizes as big-endian integers, the bytes."""
-    raw = root / "FashionMNIST" / "raw"
-    raw.mkdir(parents=True)
-    for part, count in (("train", 30), ("t10k", 10)):
-        for kind, content in (
-            ("images-idx3", pictures(count, 28, 28)),
-            ("labels-idx1", (np.arange(count) % 10).astype(np.uint8)),
-        ):
-            head = bytes([0, 0, 8, content.ndim]) + np.array(content.shape, ">i4").tobytes()
-            (raw / f"{part}-{kind}-ubyte").write_bytes(head + content.tobytes())
-    return "fashion_mnist"
-
-
-WRITERS: dict[str, Callable[[Path], str]] = {
-    "digits": lambda _: "digits",
-    "npz": write_npz,
-    "imagefolder": write_folder,
-    "fashion_mnist": write_fashion,
-    "part": lambda _: "part:0.5:digits",
-}
 # torchvision accepts CIFAR only with the published checksums: no small files of our own
 PUBLISHED_ONLY = {"cifar10", "cifar100"}
 
@@ -99,8 +53,11 @@ def test_every_split_holds_uint8_pictures_and_int64_labels_of_the_stated_form(da
         assert split.labels.max() < dataset.num_classes
 
 
-def test_statistics_normalise_the_training_pictures(dataset):
-    images = dataset.train.images[torch.arange(len(dataset.train))].double() / 255
+def test_statistics_normalise_the_training_pictures(stored, dataset):
+    name, root = stored
+    # a part keeps those of the whole
+    train = load("digits", root).train if name.startswith("part:") else dataset.train
+    images = train.images[torch.arange(len(train))].double() / 255
     mean, std = (torch.tensor(x).view(1, -1, 1, 1) for x in (dataset.mean, dataset.std))
     normal = (images - mean) / std
     assert normal.mean(dim=(0, 2, 3)).abs().max() < 1e-5
@@ -137,7 +94,7 @@ def test_digits_are_split_stratified_without_overlap():
     assert len(rows.unique(dim=0)) == 1797
 
 
-@pytest.mark.parametrize("name", ["cifar10", "cifar100", "fashion_mnist"])
+@pytest.mark.parametrize("name", ["cifar10", "cifar100", "fashion_mnist", "fgvc_aircraft"])
 def test_missing_files_name_the_place_and_the_command_that_fetches_them(name, tmp_path):
     for ask in (load, facts):
         with pytest.raises(DatasetUnavailable) as caught:
@@ -148,7 +105,23 @@ def test_missing_files_name_the_place_and_the_command_that_fetches_them(name, tm
         command = message.partition('python -c "')[2].rstrip('"')
         compile(command, "command", "exec")
         reader = command.partition("datasets.")[2].partition("(")[0]
-        assert reader.lower().replace("mnist", "_mnist") == name
+        assert reader.lower() == name.replace("_", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "fetch"),
+    [
+        ("tiny_imagenet", "tiny-imagenet-200", "cs231n.stanford.edu/tiny-imagenet-200.zip"),
+        ("imagenet", "imagenet/train", "https://image-net.org"),
+    ],
+)
+def test_missing_files_name_the_place_and_where_to_get_them(name, found, fetch, tmp_path):
+    for ask in (load, facts):
+        with pytest.raises(DatasetUnavailable) as caught:
+            ask(name, tmp_path)
+        assert str(tmp_path / found) in caught.value.found
+        assert fetch in caught.value.next_step
+        assert "RESNAS_DATASETS_DIR" in caught.value.next_step
 
 
 @pytest.mark.parametrize("name", sorted(PUBLISHED_ONLY))
