@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from resnas.errors import ArchitectureMismatch
 from resnas.graph.variables import Window
 from resnas.polynomial import Dim, Polynomial
 from resnas.relaxation import Relaxation, Sizes
@@ -59,6 +58,7 @@ class Lattice:
         self.space = space
         self.relaxation = Relaxation(space, name)
         self._polynomial = space._total(name)
+        self._made: dict[tuple[str, Size, Size], bool] = {}
 
     def land(self, sizes: Sizes, budget: int) -> Landing:
         """Give the space the whole sizes nearest below `budget`, around real `sizes`.
@@ -135,13 +135,28 @@ class Lattice:
 
     def _can_be(self, point: _Grid) -> bool:
         """Whether the resizers make these sizes (some skip sizes)."""
-        before = [group.stride.detach().clone() for group in self.space.groups]
-        try:
-            self.space.set_sizes(self.relaxation.behind(point))
-        except ArchitectureMismatch:
-            return False
-        self.space._set_strides(before)
+        values: list[int] = []
+        for step in self.space._program.steps:
+            if isinstance(step, Window):
+                values.append(step.value(step.size.value(values)))
+                continue
+            height, width = (Polynomial.of(dim).value(values) for dim in step.size)
+            group = self.relaxation.index(step)
+            if group is None:
+                values += self.space._resizer(step.leader).hard_size((height, width))
+                continue
+            v, h = point[group].tolist()
+            if not self._makes(step.leader, (height, width), (v, h)):
+                return False
+            values += (v, h)
         return True
+
+    def _makes(self, leader: str, entering: Size, wanted: Size) -> bool:
+        """Whether a leader has a stride for a size; asked once, for points share their sizes."""
+        key = (leader, entering, wanted)
+        if key not in self._made:
+            self._made[key] = self.space._resizer(leader).stride_for(*key[1:]) is not None
+        return self._made[key]
 
     def _costs(self, points: _Grid) -> _Grid:
         variables: list[_Grid] = []
@@ -184,8 +199,12 @@ class _Seen:
 def _neighbourhoods(sizes: Sizes) -> Iterator[tuple[float, Sizes]]:
     """How many pixels to look around each size, ever more; each with the share that is enough."""
     for most, enough in ((np.maximum(sizes / 8, 1), 1 - _CLOSE), (np.inf, 1 - TOLERANCE)):
+        before = np.zeros_like(sizes)
         for ring in range(1, _RINGS + 1):
-            yield enough, np.full_like(sizes, ring).clip(1, most)
+            around = np.full_like(sizes, ring).clip(1, most)
+            if not np.array_equal(around, before):
+                yield enough, around
+            before = around
 
 
 def _whole(size: float, around: float, low: float, high: float) -> list[int]:

@@ -64,7 +64,9 @@ class Dual(AbstractController):
         """Land on whole sizes within the budget."""
         if self.cost == "macs":
             onto = OnBudget(self.space)
-            onto.land(onto.relaxation.sizes(), self.plan)
+            # what is left of the excess is taken from all sizes alike
+            sizes = onto.scaled(onto.coordinates(onto.relaxation.sizes()), self.budget)
+            onto.land(sizes, self.plan)
         elif not step_within(self.space, self.cost, self.budget):
             raise _too_small(self.cost, self.budget, self.space.range(self.cost)[0])
 

@@ -1,0 +1,1 @@
+"""What `tests.benchmarks.fronts` is made of: units of work, their cache, and what is read off."""

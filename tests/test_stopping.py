@@ -1,0 +1,151 @@
+"""Trials are ended early by accuracy, among those of a similar cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from resnas.observer import Silent
+from resnas.pareto import front
+from resnas.results import EpochMetrics, Phase, Plan, Rung, TrialState
+from resnas.searching import front_of, search
+from resnas.spec import JobSpec
+from resnas.stopping import behind, rung_at
+from resnas.storage import ArtifactStore
+from resnas.strategies._base import AbstractStrategy, Outcome, Question
+from resnas.trials import TrialFeed
+
+
+def rungs(*accuracies: float, gmacs: float = 1.0, share: float = 0.5) -> list[Rung]:
+    return [Rung(share=share, gmacs=gmacs, val_accuracy=a) for a in accuracies]
+
+
+def test_a_training_is_compared_three_times_and_never_at_its_end():
+    shares = [rung_at(epoch, 8) for epoch in range(1, 9)]
+    assert shares == [None, 0.25, None, 0.5, None, 0.75, None, None]
+    assert [rung_at(1, 1), rung_at(1, 2), rung_at(2, 2)] == [None, 0.25, None]
+
+
+def test_below_the_median_of_its_rivals_it_ends_and_at_it_it_goes_on():
+    (worse, even) = rungs(0.6, 0.7)
+    others = rungs(0.5, 0.7, 0.9)
+    assert "0.6000, below the median 0.7000 of 3 others" in (behind(worse, others) or "")
+    assert behind(even, others) is None
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        rungs(0.9, 0.9),
+        rungs(0.9, 0.9, 0.9, gmacs=1.3),
+        rungs(0.9, 0.9, 0.9, gmacs=0.75),
+        rungs(0.9, 0.9, 0.9, share=0.25),
+    ],
+    ids=["too few", "all dearer", "all cheaper", "not as far"],
+)
+def test_only_enough_rivals_of_a_similar_cost_and_as_far_count(others):
+    assert behind(rungs(0.1)[0], others) is None
+
+
+class Fixed(AbstractStrategy):
+    """One λ after the other."""
+
+    def suggest(self, number: int, outcomes: Sequence[Outcome]) -> Plan:
+        del outcomes
+        return Plan(resizer="dynopool", lam=1.0 + number)
+
+
+def feed(tmp_path: Path, *, stop_early: bool = True, parallel: int = 1) -> TrialFeed:
+    spec = JobSpec.model_validate(
+        {
+            "backbone": "vgg_small",
+            "dataset": "digits",
+            "budget_gmacs": 0.01,
+            "trials": 9,
+            "search": {"stop_early": stop_early, "parallel": parallel},
+        }
+    )
+    strategy = Fixed(Question(1.0, 9.0, ("dynopool",), 0.01, 9, 0))
+    store = ArtifactStore(tmp_path)
+    return TrialFeed(
+        spec, strategy, Silent(), (), datasets_dir=tmp_path, artifacts=store, work_dir=tmp_path
+    )
+
+
+def epoch_of(number: int, accuracy: float) -> dict[str, object]:
+    metrics = EpochMetrics(
+        trial=number,
+        epoch=2,
+        epochs=4,
+        phase=Phase.SEARCH,
+        train_loss=1.0,
+        val_accuracy=accuracy,
+        gmacs=1.0,
+        sizes={},
+        strides={},
+        rungs=tuple(rungs(accuracy)),
+        seconds=1.0,
+    )
+    return metrics.model_dump(mode="json")
+
+
+def run_trial(trials: TrialFeed, accuracy: float) -> bool:
+    """Hand out a trial that reports once; whether it was ended."""
+    task = trials.next()
+    assert task is not None
+    number = task["number"]
+    Path(task["checkpoint"]).touch()
+    if trials.report(number, epoch_of(number, accuracy)):
+        return True
+    kept = ("number", "seed", *Plan.model_fields)
+    facts = {name: task[name] for name in kept}
+    result = {"state": "complete", "rungs": [rung.model_dump() for rung in rungs(accuracy)]}
+    trials.done(number, [facts | result])
+    return False
+
+
+def test_a_trial_that_is_ended_is_marked_and_teaches_nothing(tmp_path):
+    trials = feed(tmp_path)
+    assert [run_trial(trials, accuracy) for accuracy in (0.5, 0.7, 0.9, 0.6)] == [False] * 3 + [
+        True
+    ]
+    stopped = trials.results()[3]
+    assert stopped.state is TrialState.STOPPED
+    assert (stopped.lam, stopped.epochs_done, stopped.architecture) == (4.0, 2, None)
+    assert "stopped early: at 50% of its epochs" in (stopped.reason or "")
+    assert not (tmp_path / "trial-3.pt").exists()
+    assert run_trial(trials, 0.8) is False
+    assert stopped.rungs == tuple(rungs(0.6)), "a stopped trial is a rival all the same"
+
+
+def test_nobody_is_ended_unasked(tmp_path):
+    trials = feed(tmp_path, stop_early=False)
+    assert not any(run_trial(trials, accuracy) for accuracy in (0.5, 0.7, 0.9, 0.1))
+
+
+def test_only_trials_that_the_plan_could_know_are_rivals(tmp_path):
+    trials = feed(tmp_path, parallel=2)
+    assert not any(run_trial(trials, accuracy) for accuracy in (0.5, 0.7, 0.9, 0.6))
+    assert run_trial(trials, 0.55) is True  # trial 4 knows 0 to 3
+
+
+def test_stopped_trials_of_a_real_search_are_never_on_the_front(tmp_path):
+    spec = JobSpec.model_validate(
+        {
+            "backbone": "vgg_small",
+            "dataset": "digits",
+            "budget_gmacs": 0.01,
+            "trials": 7,
+            "training": {"epochs": 3, "batch_size": 256, "warmup": 0, "settle": 0.3},
+            "search": {"stop_early": True, "lam_min": 30, "lam_max": 40},
+        }
+    )
+    found = search(spec, artifacts=ArtifactStore(tmp_path))
+    stopped = [trial for trial in found.trials if trial.state is TrialState.STOPPED]
+    assert stopped, "seven trials of nearly the same cost: some are below the median"
+    assert not {t.number for t in stopped} & {t.number for t in found.front}
+    done = [t for t in found.trials if t.state is TrialState.COMPLETE]
+    chosen = front([(t.val_accuracy, t.gmacs) for t in done])
+    assert front_of(found.trials) == tuple(done[n] for n in chosen)
