@@ -21,6 +21,10 @@ TOLERANCE = 0.05
 _CLOSE = 1e-3
 """Share of a budget that may stay unused without looking for more around."""
 
+_NEAR, _NEXT = 6e-3, 1.5
+"""Share of a budget that may stay unused without giving small maps the next whole size but one, and
+how far that is."""
+
 _RINGS = 8
 """How often it is looked more widely around, at most: a pixel more each time."""
 
@@ -65,7 +69,8 @@ class Lattice:
 
         Looked at are all combinations of whole sizes within 1 pixel of the real ones; where these
         leave more than 0.1 % of the budget, large maps change by 2 and more pixels (an eighth of
-        their size at most); where they leave more than 5 % of it, small maps as well. Of two that
+        their size at most); where more than 0.6 %, small maps by 1.5; where more than 5 %, by as
+        many as it takes. Of two that
         cost the same, the one whose sizes are nearer in logarithms is taken. More axes than
         can be combined at once are looked at in blocks.
 
@@ -198,7 +203,12 @@ class _Seen:
 
 def _neighbourhoods(sizes: Sizes) -> Iterator[tuple[float, Sizes]]:
     """How many pixels to look around each size, ever more; each with the share that is enough."""
-    for most, enough in ((np.maximum(sizes / 8, 1), 1 - _CLOSE), (np.inf, 1 - TOLERANCE)):
+    large = np.maximum(sizes / 8, 1)
+    for most, enough in (
+        (large, 1 - _CLOSE),
+        (np.maximum(large, _NEXT), 1 - _NEAR),
+        (np.inf, 1 - TOLERANCE),
+    ):
         before = np.zeros_like(sizes)
         for ring in range(1, _RINGS + 1):
             around = np.full_like(sizes, ring).clip(1, most)

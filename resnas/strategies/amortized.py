@@ -9,16 +9,16 @@ from typing import final
 from resnas.results import Plan
 from resnas.strategies._base import AbstractStrategy, Outcome
 
-SHARED = 2
+SHARED = 1.4
 """How many times as long as a single network the shared one is trained."""
 
 _MOST = 1000
 """Epochs that a training has at most."""
 
-SETTLE = 0.2
+SETTLE = 0.1
 """Share of the epochs that each point of the front settles for."""
 
-RATE = 0.3
+RATE = 0.5
 """Share of the learning rate that weights which have been trained already go on with."""
 
 
@@ -27,8 +27,8 @@ class Amortized(AbstractStrategy):
     """Trains one network for all budgets of the front, then lets each point settle on its own.
 
     The first trial learns how sizes follow the budget, with one set of weights (controller
-    "conditional"), for twice the epochs of a single network. Each further one takes weights and
-    sizes from it, at one of the budgets, and trains the weights a little more; these are
+    "conditional"), for somewhat more epochs than a single network. Each further one takes weights
+    and sizes from it, at one of the budgets, and trains the weights a little more; these are
     independent of each other. The job's own budget is among the points.
     """
 
@@ -57,7 +57,7 @@ class Amortized(AbstractStrategy):
                 controller="conditional",
                 budget_gmacs=points[0],
                 span=(self.question.min_gmacs, self.question.max_gmacs),
-                training={"epochs": min(SHARED * self.question.training.epochs, _MOST)},
+                training={"epochs": min(round(SHARED * self.question.training.epochs), _MOST)},
             )
         training = self.question.training
         assert training.lr is not None
@@ -66,7 +66,7 @@ class Amortized(AbstractStrategy):
             controller="fixed",
             budget_gmacs=points[number - 1],
             training={
-                "epochs": max(1, math.ceil(SETTLE * training.epochs)),
+                "epochs": max(1, round(SETTLE * training.epochs)),
                 "lr": RATE * training.lr,
             },
             start=0,
