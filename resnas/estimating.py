@@ -146,11 +146,13 @@ def check(spec: JobSpec, datasets_dir: Path, builder: Builder | None = None) -> 
     return found
 
 
-def sketched(found: Estimate, builder: Builder | None = None) -> SearchSpace:
-    """The search space of an estimate's first resizer, to compute with, not to train."""
+def sketched(
+    found: Estimate, builder: Builder | None = None, resizer: str | None = None
+) -> SearchSpace:
+    """The search space of a resizer, the estimate's first, to compute with, not to train."""
     with _tracing, torch.random.fork_rng(devices=[]):
         asked = (found.backbone, found.num_classes, found.input_size, builder)
-        options = (found.input_size, found.resizers[0], found.place, found.layers)
+        options = (found.input_size, resizer or found.resizers[0], found.place, found.layers)
         try:
             return convert(backbones.sketch(*asked, on_cpu=False), *options)
         except UntraceableBackbone:

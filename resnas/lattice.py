@@ -134,12 +134,12 @@ class Lattice:
         within = np.flatnonzero(costs <= budget)
         distance = (np.log(points[within] / sizes) ** 2).sum(axis=(1, 2))
         for index in within[np.lexsort((distance, -costs[within]))]:
-            if self._can_be(points[index]):
+            if self.can_be(points[index]):
                 return int(costs[index]), points[index]
         return None
 
-    def _can_be(self, point: _Grid) -> bool:
-        """Whether the resizers make these sizes (some skip sizes)."""
+    def can_be(self, point: _Grid) -> bool:
+        """Whether the resizers make these sizes, (groups, 2): some skip sizes."""
         values: list[int] = []
         for step in self.space._program.steps:
             if isinstance(step, Window):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,15 +49,42 @@ def prepare(spec: JobSpec, datasets_dir: Path, backbone: Builder | None = None) 
     """
     estimate = check(spec, datasets_dir, backbone)
     spec = completed(spec)
-    if spec.budget_ms is not None and not strategies[spec.strategy].takes_milliseconds:
+    _check_use(spec, estimate)
+    strategy: AbstractStrategy = strategies[spec.strategy](question(spec, estimate, backbone))
+    for resizer in spec.resizer:
+        check_landing(strategy, estimate, resizer, backbone)
+    return Prepared(spec, estimate, strategy)
+
+
+def _check_use(spec: JobSpec, estimate: Estimate) -> None:
+    """Refuse what the strategy would leave unused."""
+    strategy = strategies[spec.strategy]
+    if spec.budget_ms is not None and not strategy.takes_milliseconds:
         raise InvalidSpec(
             "budget_ms",
             f"the strategy '{spec.strategy}' does not land on milliseconds",
             "Use strategy='budget', or leave budget_ms out",
         )
-    strategy: AbstractStrategy = strategies[spec.strategy](question(spec, estimate, backbone))
-    check_landing(strategy, estimate, backbone)
-    return Prepared(spec, estimate, strategy)
+    if spec.search.open and not strategy.opens_training:
+        raise InvalidSpec(
+            "search.open",
+            f"the strategy '{spec.strategy}' trains all trials alike",
+            "Use strategy='sweep', or leave it out",
+        )
+    if len(spec.resizer) > 1 and not strategy.takes_resizers:
+        raise InvalidSpec(
+            "resizer",
+            f"the strategy '{spec.strategy}' takes one, not {', '.join(spec.resizer)}",
+            "Name one, or use strategy='sweep' or 'budget'",
+        )
+    if strategy.chooses_sizes and not any(
+        least != greatest for least, greatest in map(_reach, estimate.groups)
+    ):
+        raise InvalidSpec(
+            "resizer",
+            f"'{spec.resizer[0]}' leaves no size to choose",
+            "Choose one that does, for example 'dynopool'",
+        )
 
 
 def completed(spec: JobSpec) -> JobSpec:
@@ -106,9 +134,12 @@ def question(spec: JobSpec, estimate: Estimate, backbone: Builder | None = None)
 
 
 def check_landing(
-    strategy: AbstractStrategy, estimate: Estimate, backbone: Builder | None = None
+    strategy: AbstractStrategy,
+    estimate: Estimate,
+    resizer: str,
+    backbone: Builder | None = None,
 ) -> None:
-    """Refuse budgets that no whole sizes meet, before anything is trained.
+    """Refuse budgets that no whole sizes of a resizer meet, before anything is trained.
 
     Raises:
         UnreachableBudget: of what the strategy has to land on, with the nearest costs.
@@ -116,21 +147,24 @@ def check_landing(
     budgets = strategy.budgets()
     if not budgets:
         return
-    onto = OnBudget(sketched(estimate, backbone))
+    onto = OnBudget(sketched(estimate, backbone, resizer))
     start = onto.coordinates(onto.relaxation.human)
     for budget in budgets:
-        plan = Plan(resizer=estimate.resizers[0], budget_gmacs=budget)
+        plan = Plan(resizer=resizer, budget_gmacs=budget)
         onto.land(onto.scaled(start, budget * 1e9), plan)
 
 
 class _Costing:
-    """GMACs of whole sizes, by name of the group."""
+    """GMACs of whole sizes, by name of the group; infinite where the resizers cannot make them."""
 
     def __init__(self, estimate: Estimate, backbone: Builder | None) -> None:
         self._lattice = Lattice(sketched(estimate, backbone))
 
     def __call__(self, sizes: Mapping[str, Size]) -> float:
-        return int(self._lattice.costs(self._lattice.point(sizes)[None])[0]) / 1e9
+        point = self._lattice.point(sizes)
+        if not self._lattice.can_be(point):
+            return math.inf
+        return int(self._lattice.costs(point[None])[0]) / 1e9
 
 
 def _front(spec: JobSpec, estimate: Estimate) -> tuple[float, float]:

@@ -9,12 +9,13 @@ that only grows.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from resnas.errors import UnknownName
 from resnas.graph.program import integers
 from resnas.graph.variables import Resized, Window
 from resnas.polynomial import Polynomial
@@ -125,6 +126,21 @@ class Relaxation:
 
         with torch.no_grad():
             integers(self.space._program, self.space.model, write)
+
+    def set_proportions(self, sizes: Mapping[str, Size]) -> None:
+        """Bring sizes of groups, by name, as near to these as the resizers can.
+
+        Raises:
+            UnknownName: there is no such group, or its size is not learned.
+        """
+        names = [group.name for group in self.groups]
+        wanted = self.sizes()
+        for name, size in sizes.items():
+            if name not in names:
+                raise UnknownName.among("sizes", name, names)
+            group = names.index(name)
+            wanted[group] = np.array(size) + self.margin[group]
+        self.apply(wanted.clip(self.low, self.high))
 
     def behind(self, sizes: NDArray[np.int64]) -> dict[str, Size]:
         """Whole sizes as those behind the sites, by name of the group."""

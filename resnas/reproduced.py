@@ -166,7 +166,8 @@ class Record:
         self.name = name
         self.recipe = recipe
         self.rule = rule
-        self.folder = self.path.with_suffix("")
+        name_of_folder = self.path.stem if self.path.suffix else f"{self.path.name}-trainings"
+        self.folder = self.path.with_name(name_of_folder)
         self._facts: dict[str, Any] = _plain(
             {
                 "schema_version": 1,

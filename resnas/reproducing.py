@@ -164,6 +164,7 @@ class _Feed:
                 result=result,
             )
         )
+        _checkpoint(self.request, self.record, row, seed).unlink(missing_ok=True)
         self.observer.on_trial(result)
 
     def _tasks(self) -> Iterator[TrialTask]:
@@ -270,8 +271,13 @@ def _task(request: Request, record: Record, row: Row, number: int, seed: int) ->
         datasets_dir=str(request.datasets_dir.absolute()),
         artifacts_dir=str(record.folder / "weights"),
         backbones_dir=str(own_folder) if own_folder else None,
-        checkpoint=str(record.folder / f"running-{recipe.rows.index(row)}-{seed}.pt"),
+        checkpoint=str(_checkpoint(request, record, row, seed)),
     )
+
+
+def _checkpoint(request: Request, record: Record, row: Row, seed: int) -> Path:
+    """The state of a running training."""
+    return record.folder / f"running-{request.recipe.rows.index(row)}-{seed}.pt"
 
 
 def _sizes(result: TrialResult) -> dict[str, tuple[int, int]]:

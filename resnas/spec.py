@@ -106,8 +106,6 @@ class SearchSpec(Value):
                 raise ValueError(f"open: '{name}' is none of {', '.join(_OPENABLE)}")
             if low >= high:
                 raise ValueError(f"open: {name} from {low:g} to {high:g} is no range")
-            for end in (low, high):
-                TrainingSpec.model_validate({name: round(end) if name in _WHOLE else end})
         return self
 
 
@@ -128,3 +126,13 @@ class JobSpec(Value):
     training: TrainingSpec = TrainingSpec()
     search: SearchSpec = SearchSpec()
     seed: Whole = Field(0, ge=0, lt=2**31)
+
+    @model_validator(mode="after")
+    def _opened_settings_can_be(self) -> Self:
+        for end in (0, 1):
+            drawn = {
+                name: round(ends[end]) if name in _WHOLE else float(ends[end])
+                for name, ends in self.search.open.items()
+            }
+            TrainingSpec.model_validate(self.training.model_dump() | drawn)
+        return self

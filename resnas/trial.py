@@ -46,7 +46,8 @@ class TrialTask(Plan):
 def run(task: Json, report: Report, builder: Builder | None = None) -> list[Json]:
     """Train one trial and keep its weights; the results are `TrialResult`s as JSON.
 
-    Reports an `EpochMetrics` as JSON after every epoch. What a person can mend (a loss that
+    Reports an `EpochMetrics` as JSON after every epoch, and leaves the checkpoint for whoever keeps
+    the results to delete. What a person can mend (a loss that
     became NaN) is a result of state "failed"; anything else is raised. `builder` builds the
     backbone where it is not known by its name.
     """
@@ -69,8 +70,6 @@ def _run(trial: TrialTask, report: Report, builder: Builder | None) -> list[Json
         facts |= {"state": TrialState.FAILED, "reason": str(error)}
     facts["epochs_done"] = trainer.epoch if trainer else 0
     facts["seconds"] = time.monotonic() - started
-    if trial.checkpoint:
-        Path(trial.checkpoint).unlink(missing_ok=True)
     return [TrialResult(**facts).model_dump(mode="json")]
 
 
@@ -204,6 +203,8 @@ def _trainer(trial: TrialTask, builder: Builder | None) -> Trainer:
         spec.layers,
         builder,
     )
+    # a controller may measure how long it takes here
+    space.to("cuda" if torch.cuda.is_available() else "cpu")
     if trial.started_from:
         _begin_with(space, trial.started_from, ArtifactStore(Path(trial.artifacts_dir)))
     plan = Plan(**trial.model_dump(include=set(Plan.model_fields)))

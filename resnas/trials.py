@@ -62,9 +62,13 @@ class TrialFeed:
         known = range(number - self.spec.search.parallel + 1)
         if any(earlier not in self._results for earlier in known):
             return None
-        plan = self.strategy.suggest(number, [self._outcome(n) for n in known])
-        if plan.start is not None and plan.start not in self._results:
-            return None
+        outcomes = [self._outcome(n) for n in known]
+        plan = self.strategy.suggest(number, outcomes)
+        if plan.start is not None:
+            if plan.start not in self._results:
+                return None
+            if self._results[plan.start].state is not TrialState.COMPLETE:
+                plan = self.strategy.suggest(number, [*outcomes, self._outcome(plan.start)])
         self._plans[number] = plan
         self._next += 1
         return self._task(number, plan).model_dump(mode="json")
@@ -77,8 +81,6 @@ class TrialFeed:
         if reason is None:
             return False
         self._keep(self._ended(number, TrialState.STOPPED, reason, metrics))
-        if self.work_dir:
-            (self.work_dir / f"trial-{number}.pt").unlink(missing_ok=True)
         return True
 
     def done(self, number: int, results: list[Json]) -> None:
@@ -126,6 +128,8 @@ class TrialFeed:
     def _keep(self, result: TrialResult) -> None:
         self._results[result.number] = result
         self.observer.on_trial(result)
+        if self.work_dir:  # not before somebody has the result
+            self._checkpoint(self.work_dir, result.number).unlink(missing_ok=True)
 
     def _outcome(self, number: int) -> Outcome:
         result = self._results[number]
@@ -137,8 +141,12 @@ class TrialFeed:
             gmacs=result.gmacs if done else None,
         )
 
+    @staticmethod
+    def _checkpoint(folder: Path, number: int) -> Path:
+        return folder / f"trial-{number}.pt"
+
     def _task(self, number: int, plan: Plan) -> TrialTask:
-        kept = self.work_dir / f"trial-{number}.pt" if self.work_dir else None
+        kept = self._checkpoint(self.work_dir, number) if self.work_dir else None
         return TrialTask(
             **plan.model_dump(),
             number=number,

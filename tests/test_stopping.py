@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from resnas.catalog import strategies
 from resnas.observer import Silent
-from resnas.pareto import front
 from resnas.results import EpochMetrics, Phase, Plan, Rung, TrialState
-from resnas.searching import front_of, search
-from resnas.spec import JobSpec
+from resnas.searching import front_of
+from resnas.spec import JobSpec, TrainingSpec
 from resnas.stopping import behind, rung_at
 from resnas.storage import ArtifactStore
 from resnas.strategies._base import AbstractStrategy, Outcome, Question
@@ -49,6 +50,9 @@ def test_only_enough_rivals_of_a_similar_cost_and_as_far_count(others):
     assert behind(rungs(0.1)[0], others) is None
 
 
+TRAINED = TrainingSpec(lr=0.1, weight_decay=0.0)
+
+
 class Fixed(AbstractStrategy):
     """One λ after the other."""
 
@@ -67,7 +71,7 @@ def feed(tmp_path: Path, *, stop_early: bool = True, parallel: int = 1) -> Trial
             "search": {"stop_early": stop_early, "parallel": parallel},
         }
     )
-    strategy = Fixed(Question(1.0, 9.0, ("dynopool",), 0.01, 9, 0))
+    strategy = Fixed(Question(1.0, 9.0, ("dynopool",), 0.01, 9, 0, min_gmacs=0.005, max_gmacs=0.02))
     store = ArtifactStore(tmp_path)
     return TrialFeed(
         spec, strategy, Silent(), (), datasets_dir=tmp_path, artifacts=store, work_dir=tmp_path
@@ -101,7 +105,12 @@ def run_trial(trials: TrialFeed, accuracy: float) -> bool:
         return True
     kept = ("number", "seed", *Plan.model_fields)
     facts = {name: task[name] for name in kept}
-    result = {"state": "complete", "rungs": [rung.model_dump() for rung in rungs(accuracy)]}
+    result = {
+        "state": "complete",
+        "rungs": [rung.model_dump() for rung in rungs(accuracy)],
+        "val_accuracy": accuracy,
+        "macs": 10**9,
+    }
     trials.done(number, [facts | result])
     return False
 
@@ -116,8 +125,21 @@ def test_a_trial_that_is_ended_is_marked_and_teaches_nothing(tmp_path):
     assert (stopped.lam, stopped.epochs_done, stopped.architecture) == (4.0, 2, None)
     assert "stopped early: at 50% of its epochs" in (stopped.reason or "")
     assert not (tmp_path / "trial-3.pt").exists()
+    assert stopped not in front_of(trials.results())
     assert run_trial(trials, 0.8) is False
     assert stopped.rungs == tuple(rungs(0.6)), "a stopped trial is a rival all the same"
+
+
+def test_a_trial_whose_start_did_not_complete_is_planned_again(tmp_path):
+    trials = feed(tmp_path, parallel=2)
+    trials.strategy = strategies["continue"](replace(trials.strategy.question, training=TRAINED))
+    first, waiting = trials.next(), trials.next()
+    assert first is not None
+    assert waiting is None, "it begins with the first one's weights"
+    trials.failed(0, "no")
+    second = trials.next()
+    assert second is not None
+    assert (second["number"], second["start"]) == (1, None)
 
 
 def test_nobody_is_ended_unasked(tmp_path):
@@ -129,23 +151,3 @@ def test_only_trials_that_the_plan_could_know_are_rivals(tmp_path):
     trials = feed(tmp_path, parallel=2)
     assert not any(run_trial(trials, accuracy) for accuracy in (0.5, 0.7, 0.9, 0.6))
     assert run_trial(trials, 0.55) is True  # trial 4 knows 0 to 3
-
-
-def test_stopped_trials_of_a_real_search_are_never_on_the_front(tmp_path):
-    spec = JobSpec.model_validate(
-        {
-            "backbone": "vgg_small",
-            "dataset": "digits",
-            "budget_gmacs": 0.01,
-            "trials": 7,
-            "training": {"epochs": 3, "batch_size": 256, "warmup": 0, "settle": 0.3},
-            "search": {"stop_early": True, "lam_min": 30, "lam_max": 40},
-        }
-    )
-    found = search(spec, artifacts=ArtifactStore(tmp_path))
-    stopped = [trial for trial in found.trials if trial.state is TrialState.STOPPED]
-    assert stopped, "seven trials of nearly the same cost: some are below the median"
-    assert not {t.number for t in stopped} & {t.number for t in found.front}
-    done = [t for t in found.trials if t.state is TrialState.COMPLETE]
-    chosen = front([(t.val_accuracy, t.gmacs) for t in done])
-    assert front_of(found.trials) == tuple(done[n] for n in chosen)

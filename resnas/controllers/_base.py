@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from resnas.relaxation import Relaxation
 from resnas.results import Plan, TrialResult
 from resnas.space import SearchSpace
 
@@ -35,8 +36,10 @@ class AbstractController:
         self.space = space
         self.plan = plan
         self.start = start
-        if plan.sizes:
+        if plan.sizes and plan.budget_gmacs is None:
             space.set_sizes(plan.sizes)
+        elif plan.sizes:
+            Relaxation(space).set_proportions(plan.sizes)
 
     def parameters(self) -> list[nn.Parameter]:
         """What the strides' optimiser moves."""

@@ -28,8 +28,6 @@ class Fixed(AbstractController):
 
     def __init__(self, space: SearchSpace, plan: Plan, start: TrialResult | None = None) -> None:
         super().__init__(space, plan, start)
-        if plan.sizes:
-            space.set_sizes(plan.sizes)
         if plan.budget_gmacs is None:
             return
         onto = OnBudget(space)

@@ -78,10 +78,14 @@ class AbstractStrategy(ABC):
     Attributes:
         chooses_sizes: whether it needs `Question.gmacs`.
         takes_milliseconds: whether it can land on `Question.budget_ms`.
+        takes_resizers: whether it uses more than the first of `Question.resizers`.
+        opens_training: whether it searches `Question.opened`.
     """
 
     chooses_sizes: ClassVar[bool] = False
     takes_milliseconds: ClassVar[bool] = False
+    takes_resizers: ClassVar[bool] = False
+    opens_training: ClassVar[bool] = False
 
     def __init__(self, question: Question) -> None:
         self.question = question
@@ -103,6 +107,14 @@ class AbstractStrategy(ABC):
     def budgets(self) -> list[float]:
         """Costs in GMACs that its trials have to land on, so that the unreachable are refused."""
         return []
+
+    def over_front_and_budget(self, count: int) -> list[float]:
+        """The same, the nearest one moved to the budget, which is first; then descending."""
+        low, high = self.question.min_gmacs, self.question.max_gmacs
+        budget = min(max(self.question.budget_gmacs, low), high)
+        points = self.over_front(count)
+        points.remove(min(points, key=lambda point: abs(math.log(point / budget))))
+        return [budget, *reversed(points)]
 
     def over_front(self, count: int) -> list[float]:
         """`count` costs in GMACs over the wanted front, evenly in logarithms, ascending."""

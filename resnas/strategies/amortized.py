@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import final
 
@@ -40,7 +39,7 @@ class Amortized(AbstractStrategy):
 
     def budgets(self) -> list[float]:
         """All points of the front."""
-        return self._points()
+        return self.over_front_and_budget(max(self.question.trials - 1, 1))
 
     def suggest(self, number: int, outcomes: Sequence[Outcome]) -> Plan:
         """The shared network first, then the points, that at the budget before all others.
@@ -50,7 +49,7 @@ class Amortized(AbstractStrategy):
         """
         del outcomes
         resizer = self.question.resizers[0]
-        points = self._points()
+        points = self.over_front_and_budget(max(self.question.trials - 1, 1))
         if number == 0:
             return Plan(
                 resizer=resizer,
@@ -71,11 +70,3 @@ class Amortized(AbstractStrategy):
             },
             start=0,
         )
-
-    def _points(self) -> list[float]:
-        """Budgets evenly over the front, the nearest one moved to the job's own, which is first."""
-        low, high = self.question.min_gmacs, self.question.max_gmacs
-        budget = min(max(self.question.budget_gmacs, low), high)
-        points = self.over_front(max(self.question.trials - 1, 1))
-        points.remove(min(points, key=lambda point: abs(math.log(point / budget))))
-        return [budget, *reversed(points)]

@@ -18,6 +18,7 @@ class Budget(AbstractStrategy):
     """
 
     takes_milliseconds: ClassVar = True
+    takes_resizers: ClassVar = True
 
     @classmethod
     def usual_trials(cls, resizers: int) -> int:

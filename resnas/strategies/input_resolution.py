@@ -18,17 +18,14 @@ class InputResolution(AbstractStrategy):
     """Scales the pictures and leaves the backbone as its authors made it (fig. 5.2 of the thesis).
 
     Its cost grows with the area of the picture, so sizes for costs evenly over the front follow;
-    they are those of the human network and need not be met exactly.
+    they are those of the human network, and not met exactly.
     """
 
     def suggest(self, number: int, outcomes: Sequence[Outcome]) -> Plan:
         """The next size, the one at the job's budget first."""
         del outcomes
-        budget = self.question.budget_gmacs
-        wanted = sorted(
-            self.over_front(self.question.trials), key=lambda gmacs: abs(math.log(gmacs / budget))
-        )
-        scale = math.sqrt(wanted[number] / self.question.human_gmacs)
+        wanted = self.over_front_and_budget(self.question.trials)[number]
+        scale = math.sqrt(wanted / self.question.human_gmacs)
         _, height, width = self.question.input_size
-        picture = (max(_LEAST, round(scale * height)), max(_LEAST, round(scale * width)))
+        picture = (max(_LEAST, int(scale * height)), max(_LEAST, int(scale * width)))
         return Plan(resizer="strided", controller="fixed", picture=picture)

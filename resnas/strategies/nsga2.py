@@ -80,7 +80,9 @@ class NSGA2(AbstractStrategy):
     def _distributions(self) -> dict[str, optuna.distributions.BaseDistribution]:
         return {
             f"{choice.group} {axis}": optuna.distributions.IntDistribution(
-                max(least, (human + 1) // 2), min(greatest, 2 * human), log=True
+                min(max(least, (human + 1) // 2), greatest),
+                max(min(greatest, 2 * human), least),
+                log=True,
             )
             for choice in self.question.choices
             for axis, least, human, greatest in zip(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import chain, pairwise
+from typing import ClassVar
 
 import numpy as np
 import optuna
@@ -34,6 +35,9 @@ class Sweep(AbstractStrategy):
 
     Trials that did not complete teach nothing but that they have been tried.
     """
+
+    takes_resizers: ClassVar = True
+    opens_training: ClassVar = True
 
     def __init__(self, question: Question) -> None:
         super().__init__(question)

@@ -29,7 +29,7 @@ def interruptible(work: Stoppable) -> Iterator[None]:
         del signum, frame
         signal.signal(signal.SIGINT, before)
         work.stopping = True
-        say("Stopping after this epoch; press Ctrl-C again to drop everything.")
+        say("Stopping after this epoch; press Ctrl-C again to end at once.")
 
     before = signal.signal(signal.SIGINT, stop)
     try:

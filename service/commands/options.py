@@ -26,7 +26,7 @@ Budget = Annotated[
 ]
 Resizers = Annotated[
     list[str] | None,
-    typer.Option("--resizer", help="May be given several times; all are searched."),
+    typer.Option("--resizer", help="May be given several times, for sweep and budget."),
 ]
 PlaceOption = Annotated[
     Place | None,
@@ -36,7 +36,7 @@ LayerTexts = Annotated[
     list[str] | None,
     typer.Option(
         "--layer",
-        metavar="BACKBONE[:KEY=VALUE,...][@STAGE+...]",
+        metavar="LAYER[:KEY=VALUE,...][@STAGE+...]",
         help="See 'resnas layers'; like phc:n=4@stage3+stage4. May be given several times.",
     ),
 ]
@@ -48,7 +48,10 @@ Parallel = Annotated[int | None, typer.Option(help="Trainings at the same time."
 Seed = Annotated[int | None, typer.Option(help="Of every random choice.")]
 BudgetMs = Annotated[
     float | None,
-    typer.Option("--budget-ms", help="Of one sample, measured here; for --strategy budget."),
+    typer.Option(
+        "--budget-ms",
+        help="Of one sample, measured here; for --strategy budget. Both budgets hold.",
+    ),
 ]
 StopEarly = Annotated[
     bool, typer.Option("--stop-early", help="End trainings that fall behind others of their cost.")

@@ -31,6 +31,31 @@ def test_a_budget_that_a_training_cannot_land_on_is_refused_with_the_nearest(cli
     assert client.post("/v1/jobs", json=body | {"strategy": "sweep"}).status_code == 202
 
 
+def test_every_resizer_has_to_land(client):
+    body = {"backbone": "vgg_small", "strategy": "budget", "budget_gmacs": 0.005}
+    for resizers in (["dynopool", "diffstride"], ["diffstride", "dynopool"]):
+        refused(client.post("/v1/jobs", json={**BODY, **body, "resizer": resizers}), 422)
+    assert client.post("/v1/jobs", json={**BODY, **body}).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("more", "place"),
+    [
+        ({"strategy": "amortized", "resizer": ["dynopool", "diffstride"]}, "resizer"),
+        ({"strategy": "nsga2", "resizer": ["strided"], "budget_gmacs": 1.0}, "resizer"),
+        ({"strategy": "budget", "search": {"open": {"lr": [0.01, 0.1]}}}, "search.open"),
+    ],
+)
+def test_what_a_strategy_would_leave_unused_is_refused(client, more, place):
+    assert refused(client.post("/v1/jobs", json=BODY | more), 422)["place"] == place
+
+
+def test_opened_settings_have_to_go_with_the_jobs_own(client):
+    wide = BODY | {"search": {"open": {"warmup": [0.0, 0.7]}}}
+    assert client.post("/v1/jobs", json=wide | {"training": {"settle": 0.1}}).status_code == 202
+    refused(client.post("/v1/jobs", json=wide | {"training": {"settle": 0.3}}), 422)
+
+
 def test_milliseconds_are_for_the_strategy_that_lands_on_them(client):
     problem = refused(client.post("/v1/jobs", json=BODY | {"budget_ms": 3.0}), 422)
     assert "strategy='budget'" in problem["next_step"]

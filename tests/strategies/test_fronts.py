@@ -60,12 +60,13 @@ def test_a_budget_in_milliseconds_learns_its_lam():
     assert strategy.budgets() == []
 
 
-def test_input_resolution_scales_the_human_network():
+def test_input_resolution_scales_the_human_network_and_is_never_above():
     found = plans(played(strategies["input_resolution"](NINE)))
     assert all(plan.resizer == "strided" for plan in found)
-    heights = sorted(height for height, _ in (plan.picture for plan in found))
-    assert heights[0] == round(32 * (0.005 / 0.032) ** 0.5)
-    assert heights[-1] == round(32 * (0.04 / 0.032) ** 0.5)
+    heights = [height for height, _ in (plan.picture for plan in found)]
+    assert heights[0] == int(32 * (0.02 / 0.032) ** 0.5), "the job's own budget comes first"
+    assert min(heights) == int(32 * (0.005 / 0.032) ** 0.5)
+    assert max(heights) == int(32 * (0.04 / 0.032) ** 0.5)
 
 
 def test_random_sizes_differ_in_their_proportions_and_cover_the_front():
