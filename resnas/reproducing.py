@@ -102,10 +102,9 @@ def reproduce(request: Request, output: Path, observer: Observer | None = None) 
                 record.keep(_cost_of(request, row))
         return record.told((None,))
     feed = _Feed(request, record, observer or Silent())
-    entry = executors[request.executor]
     gpus = 1 / request.parallel if torch.cuda.is_available() else 0
     cpus = max(1, torch.get_num_threads() // request.parallel)
-    entry(parallel=request.parallel, cpus=cpus, gpus=gpus).run(feed, run)
+    executors[request.executor](parallel=request.parallel, cpus=cpus, gpus=gpus).run(feed, run)
     return record.told(request.seeds)
 
 
@@ -156,7 +155,7 @@ class _Feed:
                 accuracy=result.val_accuracy if tested is None else tested,
                 gmacs=result.gmacs,
                 params=result.params,
-                sizes=_sizes(result),
+                sizes=result.architecture.sizes if result.architecture else {},
                 reason=result.reason,
                 date=datetime.now(UTC),
                 device=device(),
@@ -249,24 +248,25 @@ def _plan(row: Row) -> Plan:
 
 def _task(request: Request, record: Record, row: Row, number: int, seed: int) -> TrialTask:
     """One training; the trial's own plan decides about the budget, which a job cannot leave out."""
-    rule, recipe = record.rule, request.recipe
-    training = row.training or recipe.training
+    rule = record.rule
+    training = row.training or request.recipe.training
     assert training is not None
     assert rule.dataset is not None
     own_folder = backbones.own_folder()
+    spec = JobSpec(
+        backbone=row.backbone or request.recipe.backbone,
+        dataset=rule.dataset,
+        budget_gmacs=row.budget_gmacs or _NO_BUDGET,
+        resizer=(row.resizer,),
+        place=row.place,
+        layers=row.layers,
+        training=scaled(training, rule.scale, rule.samples["train"]),
+        seed=seed,
+    )
     return TrialTask(
         **_plan(row).model_dump(),
         number=number,
-        spec=JobSpec(
-            backbone=row.backbone or recipe.backbone,
-            dataset=rule.dataset,
-            budget_gmacs=row.budget_gmacs or _NO_BUDGET,
-            resizer=(row.resizer,),
-            place=row.place,
-            layers=row.layers,
-            training=scaled(training, rule.scale, rule.samples["train"]),
-            seed=seed,
-        ),
+        spec=spec,
         seed=seed,
         datasets_dir=str(request.datasets_dir.absolute()),
         artifacts_dir=str(record.folder / "weights"),
@@ -280,16 +280,11 @@ def _checkpoint(request: Request, record: Record, row: Row, seed: int) -> Path:
     return record.folder / f"running-{request.recipe.rows.index(row)}-{seed}.pt"
 
 
-def _sizes(result: TrialResult) -> dict[str, tuple[int, int]]:
-    return result.architecture.sizes if result.architecture else {}
-
-
 def _cost_of(request: Request, row: Row) -> Measured:
     """A row whose figures are costs: nothing is trained."""
     assert row.picture is not None
     backbone = row.backbone or request.recipe.backbone
-    shape = (3, *row.picture)
-    space = build_space(backbone, _CLASSES, shape, row.resizer, row.place, row.layers)
+    space = build_space(backbone, _CLASSES, (3, *row.picture), row.resizer, row.place, row.layers)
     if row.sizes:
         space.set_sizes(row.sizes)
     macs = int(space.cost("macs").detach())
