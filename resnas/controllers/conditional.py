@@ -21,9 +21,9 @@ class Conditional(AbstractController):
 
     Every step is at one budget, drawn evenly in logarithms. (The sandwich rule passes at the
     greatest, the least and one between in every step, the smaller two learning from the greatest's
-    answers. At the same compute it learns a third as often, and its networks came out worse; so did
-    those of steps at the three in turn.) It is measured at the plan's budget, with batch statistics
-    of its own.
+    answers: at the same compute it learns a third as often. In the one short training tried, its
+    networks were worse than those of single passes.) It is measured at the plan's budget, with
+    batch statistics of its own.
 
     Raises:
         InvalidSpec: no budget, or no span that holds it.
