@@ -7,7 +7,7 @@ READY := .venv/.ready
 DATA_DIR ?=
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint bench bench-fronts zoo serve
+.PHONY: demo test lint chaos bench bench-fronts zoo serve
 
 # From nothing to a Pareto front and an exported network; everything lies in demo/ afterwards.
 demo: $(READY)
@@ -22,6 +22,10 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# What the service withstands: processes killed for an hour and a half; every run prints a report.
+chaos: $(READY)
+	$(BIN)/python -m pytest -m chaos --capture no
 
 # How fast it is; every script prints its own table.
 bench: $(READY)

@@ -17,6 +17,8 @@ ResnasError
 ├── ArchitectureMismatch     an architecture does not belong to this search space
 ├── TrainingDiverged         the loss became NaN or infinite
 ├── SearchFailed             no trial of a search completed
+├── ClusterRefused           a Ray cluster that must not, or cannot, be joined
+├── StorageFull              checkpoints or weights cannot be kept any more
 ├── ExportFailed             an exported file does not do what the network does
 └── ExportUnreadable         a file of an export is missing or damaged
 """
@@ -164,6 +166,14 @@ class TrainingDiverged(ResnasError):
 
 class SearchFailed(ResnasError):
     """No trial of a search completed."""
+
+
+class StorageFull(ResnasError):
+    """Checkpoints or weights cannot be kept any more."""
+
+
+class ClusterRefused(ResnasError):
+    """A Ray cluster that anybody could use, or that does not take this process's token."""
 
 
 class ExportFailed(ResnasError):

@@ -124,9 +124,8 @@ class _Feed:
             raise StopIteration
         return next(self._waiting).model_dump(mode="json")
 
-    def report(self, number: int, message: Json) -> bool:
+    def report(self, number: int, message: Json) -> bool:  # noqa: ARG002
         """An epoch ended; the training goes on."""
-        del number
         self.observer.on_epoch(EpochMetrics.model_validate(message))
         return False
 
@@ -140,6 +139,8 @@ class _Feed:
         row, seed = self._asked[number]
         facts = {"number": number, "seed": seed, "state": TrialState.FAILED, "reason": reason}
         self._keep(number, TrialResult(**_plan(row).model_dump(), **facts))
+
+    lost = failed
 
     def should_stop(self) -> bool:
         """Whether the observer wants an end."""

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from resnas import backbones, pareto
 from resnas.backbones import Builder
 from resnas.catalog import executors
+from resnas.causes import NEXT_STEP, cause_of
 from resnas.errors import ResnasError, SearchFailed
 from resnas.executors._base import AbstractExecutor
 from resnas.observer import Observer, Silent
@@ -81,7 +82,7 @@ def search(
     backbone: Builder | None = None,
     datasets_dir: Path | None = None,
     artifacts: ArtifactStore | None = None,
-    work_dir: Path | None = None,
+    work_dir: Path | str | None = None,
     finished: Sequence[TrialResult] = (),
     ray_address: str | None = None,
 ) -> SearchResult:
@@ -96,7 +97,7 @@ def search(
             and `resnas.trial.rebuild` wants it again. With "ray" it travels to other processes.
         datasets_dir: where image data lie; default: RESNAS_DATASETS_DIR, else `datasets` here.
         artifacts: where weights are kept; default: a folder that lives as long as the result.
-        work_dir: where trials keep their state while they run, to go on after a crash.
+        work_dir: path or URL where trials keep their state while they run, to go on after a crash.
         finished: trials of an earlier attempt at the same search; they are not run again.
         ray_address: of a running Ray cluster; default: a private local one.
 
@@ -106,6 +107,7 @@ def search(
         InvalidSpec: also: `backbone` answers no module, cannot be sent to other processes, or has
             the name of another one.
         SearchFailed: no trial completed.
+        StorageFull: weights or checkpoints cannot be kept any more.
     """
     if backbone is not None:
         backbones.claim(spec.backbone)
@@ -134,7 +136,7 @@ def search(
         raise SearchFailed(
             "search",
             f"none of {len(trials)} trials completed; the first failed because: {reasons[0]}",
-            "Mend that and search again",
+            NEXT_STEP.get(cause_of(reasons[0]), "Mend that and search again"),
         )
     return SearchResult(spec, trials, artifacts, folder)
 

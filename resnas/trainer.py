@@ -22,7 +22,7 @@ from resnas.space import SearchSpace
 from resnas.spec import TrainingSpec
 from resnas.statistics import recalibrate
 from resnas.stopping import rung_at
-from resnas.storage import write_atomic
+from resnas.storage import StoredFile
 
 _CALIBRATION = 32
 """Batches that batch statistics are computed anew from, at most."""
@@ -42,7 +42,8 @@ class Trainer:
         training: epochs, rates, phases; `lr` and `weight_decay` must be given.
         seed: of the order of the samples, augmentation and mixup.
         device: where to train.
-        checkpoint: file to keep the state in after every epoch, and to go on from.
+        checkpoint: path or URL of the file to keep the state in after every epoch, and to go on
+            from.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Trainer:
         number: int = 0,
         seed: int = 0,
         device: torch.device | None = None,
-        checkpoint: Path | None = None,
+        checkpoint: Path | str | None = None,
     ) -> None:
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.space = space.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -64,7 +65,7 @@ class Trainer:
         self.training = training
         self.number = number
         self.seed = seed
-        self.checkpoint = checkpoint
+        self.checkpoint = None if checkpoint is None else StoredFile(checkpoint)
         self.epoch = 0
         self.rungs: list[Rung] = []
         self.feeder = Feeder(dataset, training, self.device)
@@ -255,15 +256,15 @@ class Trainer:
             },
             buffer,
         )
-        write_atomic(self.checkpoint, buffer.getvalue())
+        self.checkpoint.write(buffer.getvalue())
 
     def _restore(self) -> None:
-        if self.checkpoint is None or not self.checkpoint.exists():
+        if self.checkpoint is None or (kept := self.checkpoint.read()) is None:
             return
-        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        state = torch.load(io.BytesIO(kept), map_location=self.device, weights_only=True)
         if state.get("identity") != self._identity():
             raise ResnasError(
-                str(self.checkpoint),
+                self.checkpoint.location,
                 "it was made by another training",
                 "Delete it to begin anew, or give the settings it was made with",
             )

@@ -31,7 +31,10 @@ from resnas.trainer import Trainer
 
 
 class TrialTask(Plan):
-    """All that a process needs to know to run a trial."""
+    """All that a process needs to know to run a trial.
+
+    `artifacts_dir` and `checkpoint` may be URLs.
+    """
 
     number: int
     spec: JobSpec
@@ -64,7 +67,7 @@ def _run(trial: TrialTask, report: Report, builder: Builder | None) -> list[Json
         trainer = _trainer(trial, builder)
         for metrics in trainer.train():
             report(metrics.model_dump(mode="json"))
-        facts |= _outcome(trainer, ArtifactStore(Path(trial.artifacts_dir)))
+        facts |= _outcome(trainer, ArtifactStore(trial.artifacts_dir))
         facts["state"] = TrialState.COMPLETE
     except ResnasError as error:
         facts |= {"state": TrialState.FAILED, "reason": str(error)}
@@ -206,7 +209,7 @@ def _trainer(trial: TrialTask, builder: Builder | None) -> Trainer:
     # a controller may measure how long it takes here
     space.to("cuda" if torch.cuda.is_available() else "cpu")
     if trial.started_from:
-        _begin_with(space, trial.started_from, ArtifactStore(Path(trial.artifacts_dir)))
+        _begin_with(space, trial.started_from, ArtifactStore(trial.artifacts_dir))
     plan = Plan(**trial.model_dump(include=set(Plan.model_fields)))
     settings = {**spec.training.model_dump(), **trial.training}
     return Trainer(
@@ -216,7 +219,7 @@ def _trainer(trial: TrialTask, builder: Builder | None) -> Trainer:
         with_recipe(TrainingSpec.model_validate(settings), spec.backbone, builder),
         number=trial.number,
         seed=trial.seed,
-        checkpoint=Path(trial.checkpoint) if trial.checkpoint else None,
+        checkpoint=trial.checkpoint,
     )
 
 

@@ -6,14 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from resnas import backbones
+from resnas.causes import NEXT_STEP, Cause, cause_of
+from resnas.errors import StorageFull
 from resnas.executors._base import Json
 from resnas.observer import Observer
 from resnas.results import EpochMetrics, Plan, TrialResult, TrialState
 from resnas.spec import JobSpec
 from resnas.stopping import behind, rung_at
-from resnas.storage import ArtifactStore
+from resnas.storage import ArtifactStore, StoredFile
 from resnas.strategies._base import AbstractStrategy, Outcome
 from resnas.trial import TrialTask
+
+MOST_LOSSES = 3
+"""A trial whose process dies so often in a row, with no epoch between, is taken to be the cause."""
 
 
 class TrialFeed:
@@ -21,6 +26,9 @@ class TrialFeed:
 
     Trial n is proposed from the outcomes of trials 0 to n - p, p in parallel, whatever else has
     ended by then: so the same seed proposes the same trials on any machine and after any restart.
+
+    A trial whose process or machine died is handed out again as it was, and goes on from its
+    checkpoint.
     """
 
     def __init__(
@@ -32,7 +40,7 @@ class TrialFeed:
         *,
         datasets_dir: Path,
         artifacts: ArtifactStore,
-        work_dir: Path | None,
+        work_dir: Path | str | None,
     ) -> None:
         self.spec = spec
         self.strategy = strategy
@@ -47,17 +55,29 @@ class TrialFeed:
             for result in finished
         }
         self._next = 0
+        self._again: list[int] = []
+        self._losses: dict[int, int] = {}
 
     def results(self) -> tuple[TrialResult, ...]:
         """All trials that ended, by number."""
         return tuple(self._results[number] for number in sorted(self._results))
 
     def next(self) -> Json | None:
-        """The next trial's task; None until the trials it depends on have ended."""
+        """The next trial's task; None until the trials it depends on have ended.
+
+        None, too, while the last ones run: one that is lost is handed out again.
+        """
+        if self.should_stop():
+            raise StopIteration
+        if self._again:
+            number = self._again.pop(0)
+            return self._task(number, self._plans[number]).model_dump(mode="json")
         while self._next in self._results:
             self._next += 1
         number = self._next
-        if number >= (self.spec.trials or 1) or self.should_stop():
+        if number >= (self.spec.trials or 1):
+            if self._plans.keys() > self._results.keys():
+                return None
             raise StopIteration
         known = range(number - self.spec.search.parallel + 1)
         if any(earlier not in self._results for earlier in known):
@@ -76,6 +96,7 @@ class TrialFeed:
     def report(self, number: int, message: Json) -> bool:
         """An epoch ended; whether the trial is to end with it."""
         metrics = EpochMetrics.model_validate(message)
+        self._losses.pop(number, None)
         self.observer.on_epoch(metrics)
         reason = self._behind(metrics)
         if reason is None:
@@ -90,8 +111,23 @@ class TrialFeed:
             self._keep(TrialResult.model_validate(message))
 
     def failed(self, number: int, reason: str) -> None:
-        """A trial raised, or its process died."""
+        """A trial raised.
+
+        Raises:
+            StorageFull: because nothing can be kept any more; no other trial would do better.
+        """
+        if cause_of(reason) is Cause.STORAGE_FULL:
+            step = NEXT_STEP[Cause.STORAGE_FULL]
+            raise StorageFull(f"trial {number}", f"what it made cannot be kept: {reason}", step)
         self._keep(self._ended(number, TrialState.FAILED, reason))
+
+    def lost(self, number: int, reason: str) -> None:
+        """A trial's process died: it is tried again, until it must be the cause itself."""
+        losses = self._losses[number] = self._losses.get(number, 0) + 1
+        if losses < MOST_LOSSES:
+            self._again.append(number)
+        else:
+            self.failed(number, f"{reason}, {losses} times in a row")
 
     def should_stop(self) -> bool:
         """Whether the observer wants the search to end."""
@@ -129,7 +165,7 @@ class TrialFeed:
         self._results[result.number] = result
         self.observer.on_trial(result)
         if self.work_dir:  # not before somebody has the result
-            self._checkpoint(self.work_dir, result.number).unlink(missing_ok=True)
+            self._checkpoint(self.work_dir, result.number).delete()
 
     def _outcome(self, number: int) -> Outcome:
         result = self._results[number]
@@ -142,8 +178,8 @@ class TrialFeed:
         )
 
     @staticmethod
-    def _checkpoint(folder: Path, number: int) -> Path:
-        return folder / f"trial-{number}.pt"
+    def _checkpoint(folder: Path | str, number: int) -> StoredFile:
+        return StoredFile(f"{folder}/trial-{number}.pt")
 
     def _task(self, number: int, plan: Plan) -> TrialTask:
         kept = self._checkpoint(self.work_dir, number) if self.work_dir else None
@@ -154,7 +190,7 @@ class TrialFeed:
             started_from=None if plan.start is None else self._results[plan.start],
             seed=self.spec.seed + number,
             datasets_dir=str(self.datasets_dir.absolute()),
-            artifacts_dir=str(self.artifacts.root.absolute()),
+            artifacts_dir=self.artifacts.url,
             backbones_dir=str(self.own_folder) if self.own_folder else None,
-            checkpoint=str(kept.absolute()) if kept else None,
+            checkpoint=kept.location if kept else None,
         )

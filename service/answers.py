@@ -28,6 +28,7 @@ class Failure(Answer):
     place: str
     found: str
     next_step: str
+    reason: str | None = Field(None, description="for programs: error, crashed, lost, poison, ...")
 
     def __str__(self) -> str:
         return f"{self.place}: {self.found}. {self.next_step}"
@@ -92,6 +93,17 @@ class Job(Accepted):
     trials_total: int
     best: FrontPoint | None = None
     created_at: str | None = None
+    owner: str | None = None
+    priority: int = 0
+    events: int | None = Field(None, description="the number of its last event")
+
+
+class Happening(Answer):
+    """Something that happened to a job."""
+
+    id: int
+    event: str
+    data: dict[str, Any]
 
 
 class Trial(Answer):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -10,13 +12,19 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from service import openapi, problems
-from service.auth import BearerToken, LoopbackHosts, read_or_create_token
+from service.auth import Authentication, read_or_create_token
 from service.deps import Services
-from service.limits import BodyLimit
-from service.routes import architectures, catalogs, health, jobs
+from service.headers import SecurityHeaders
+from service.hosts import AllowedHosts
+from service.limits import RequestLimits
+from service.metrics import Figures
+from service.observing import Observed, Traffic
+from service.routes import architectures, catalogs, description, events, fronts, health, jobs
 from service.settings import Settings
 from service.store.repository import Repository
-from service.worker import CONNECTIONS, Worker
+from service.streaming import Feed
+from service.upkeep import Upkeep
+from service.worker import Worker, connections
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -27,20 +35,29 @@ def create_app(settings: Settings) -> FastAPI:
     """
     settings.prepare()
     token = read_or_create_token(settings.token_path)
+    stopping, traffic = threading.Event(), Traffic()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        repository = await run_in_threadpool(Repository.open, settings.database)
-        own = Repository.connect(settings.database, CONNECTIONS)
+        repository = await run_in_threadpool(
+            Repository.open, settings.database, durable=settings.durable
+        )
+        own = Repository.connect(settings.database, connections(settings), durable=settings.durable)
         worker = Worker(settings, own) if settings.worker else None
-        app.state.services = Services(settings, repository)
+        upkeep = Upkeep(settings, own)
+        feed = Feed(repository, stopping)
+        app.state.services = Services(settings, repository, feed, Figures(repository), stopping)
+        listening = asyncio.create_task(feed.run())
+        upkeep.start()
         if worker:
             worker.start()
         try:
             yield
         finally:
+            listening.cancel()
             if worker:
                 await run_in_threadpool(worker.stop)
+            await run_in_threadpool(upkeep.stop)
             own.close()
             repository.close()
 
@@ -49,16 +66,21 @@ def create_app(settings: Settings) -> FastAPI:
         version=_version(),
         description="Differentiable architecture-resolution search as a service.",
         lifespan=lifespan,
+        docs_url=None,  # FastAPI's pages load scripts from elsewhere
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
     )
+    app.state.stopping, app.state.traffic = stopping, traffic
     problems.install(app)
     openapi.install(app)
-    for resource in (health, jobs, architectures, catalogs):
+    for resource in (health, description, jobs, events, fronts, architectures, catalogs):
         app.include_router(resource.router)
-    app.add_middleware(BodyLimit)
-    app.add_middleware(BearerToken, token=token)
-    if settings.on_loopback:
-        app.add_middleware(LoopbackHosts)
+    # Each one is in front of those before it.
+    app.add_middleware(RequestLimits)
+    app.add_middleware(Authentication, token=token, settings=settings)
+    app.add_middleware(AllowedHosts, names=settings.names)
+    app.add_middleware(Observed, traffic=traffic)
+    app.add_middleware(SecurityHeaders)
     return app
 
 

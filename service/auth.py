@@ -1,19 +1,37 @@
-"""Who may ask: a token for everything under the API, and no strange host names on loopback."""
+"""Who may ask, and for what: a token or an API key for everything but a few public paths."""
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.datastructures import Headers, QueryParams
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as Request
 
 from service.errors import StartRefused
+from service.keyring import Keyring
+from service.keys import digest_of, is_key
+from service.principals import FIRST, NOBODY, Principal, Scope
 from service.problems import problem
-from service.settings import LOOPBACK, tighten
+from service.rates import Rates
+from service.settings import Settings, tighten
+from service.store.keys import Key
 
-PUBLIC = frozenset({"/", "/livez", "/readyz", "/docs", "/openapi.json"})
+HEALTH = frozenset({"/livez", "/readyz"})
+PUBLIC = HEALTH | {"/", "/docs", "/docs.css", "/openapi.json"}
+ON_LOOPBACK = PUBLIC | {"/metrics"}
+_STRANGERS_PER_SECOND = 20.0
+_YES = frozenset({"true", "1", "yes", "on", "t", "y"})
+_HOW = (
+    "Send the header 'Authorization: Bearer …' with an API key, or with the token: the content of "
+    "the file `token` in the server's data directory"
+)
 
 
 def read_or_create_token(path: Path) -> str:
@@ -51,58 +69,157 @@ def _create(path: Path, token: str) -> None:
         part.unlink()
 
 
-class BearerToken:
-    """Refuses every request without the token, but those for public paths."""
+class Authentication:
+    """Finds out whose request it is (`state.principal`), and refuses what that one may not do.
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    Args:
+        app: what comes behind; it may rely on the principal.
+        token: of the first start.
+        settings: of the server.
+    """
+
+    def __init__(self, app: ASGIApp, token: str, settings: Settings) -> None:
         self.app = app
-        self._token = token.encode()
+        self._token = digest_of(token)
+        self._keyring = Keyring()
+        self._public = ON_LOOPBACK if settings.on_loopback else PUBLIC
+        self._owners = Rates(settings.requests_per_second)
+        self._strangers = Rates(settings.unknown_requests_per_second)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer 401."""
-        if scope["type"] != "http" or scope["path"] in PUBLIC or self._allows(scope):
+    async def __call__(self, scope: Request, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 401, 403 or 429; there are no web sockets."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        refusal = problem(
-            401,
-            "The request has no valid token",
-            instance=scope["path"],
-            next_step="Send the header 'Authorization: Bearer …' with the content of the file "
-            "`token` in the server's data directory",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
-        await refusal(scope, receive, send)
-
-    def _allows(self, scope: Scope) -> bool:
-        scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
-        # Compared as bytes: compare_digest refuses text that is not ASCII.
-        same = secrets.compare_digest(given.strip().encode(), self._token)
-        return same and scheme.lower() == "bearer"
-
-
-class LoopbackHosts:
-    """Refuses other host names than loopback's: a page whose name was rebound to 127.0.0.1."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer 421."""
-        host = Headers(scope=scope).get("host", "") if scope["type"] == "http" else "localhost"
-        if _name(host) in LOOPBACK:
+        found: Principal | Response = NOBODY
+        if scope["path"] not in HEALTH:
+            found = await self._public_or_known(scope)
+        if isinstance(found, Principal):
+            scope.setdefault("state", {})["principal"] = found
             await self.app(scope, receive, send)
-            return
-        refusal = problem(
-            421,
-            "This server listens on loopback and answers to its names only",
-            instance=scope["path"],
-            next_step="Use http://127.0.0.1, or serve with --host to be reached by other names",
-        )
-        await refusal(scope, receive, send)
+        else:
+            await found(scope, receive, send)
+
+    async def _public_or_known(self, scope: Request) -> Principal | Response:
+        if scope["path"] in self._public:
+            return _too_fast(scope, self._strangers, _address(scope)) or NOBODY
+        found = await self._known(scope)
+        if isinstance(found, Response):
+            return found
+        wanted = _wanted(scope)
+        if not found.may(wanted):
+            return _forbidden(scope, wanted)
+        if found.is_admin:
+            return found
+        return _too_fast(scope, self._owners, found.owner) or found
+
+    async def _known(self, scope: Request) -> Principal | Response:
+        """Whose key was sent. Who guesses at keys is slowed down before they are looked up."""
+        text = _sent(scope)
+        digest = digest_of(text)
+        if secrets.compare_digest(digest, self._token):
+            return FIRST
+        if not self._keyring.has_met(digest):
+            if refusal := _too_fast(scope, self._strangers, _address(scope)):
+                return refusal
+            if not is_key(text):
+                return _unknown(scope, "The request has no valid token", _HOW)
+        keys = scope["app"].state.services.repository.keys
+        try:
+            key = await self._keyring.find(keys, digest)
+        except SQLAlchemyError:
+            return _no_database(scope)
+        return _principal(scope, key)
 
 
-def _name(host: str) -> str:
-    """The name in a Host header, without port and brackets."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0].lower()
+def _sent(scope: Request) -> str:
+    scheme, _, text = Headers(scope=scope).get("authorization", "").partition(" ")
+    return text.strip() if scheme.lower() == "bearer" else ""
+
+
+def _wanted(scope: Request) -> Scope:
+    """What the request needs: to ask what something would come to is to look."""
+    if scope["method"] in ("GET", "HEAD") or scope["path"] == "/v1/estimates":
+        return Scope.READ
+    if scope["path"] == "/v1/jobs":
+        asked = QueryParams(scope["query_string"]).getlist("validate_only")
+        if len(asked) == 1 and asked[0].lower() in _YES:
+            return Scope.READ
+    return Scope.WRITE
+
+
+def _principal(scope: Request, key: Key | None) -> Principal | Response:
+    """Only who has the key's text learns that there was such a key."""
+    if key is None:
+        return _unknown(scope, "The request has no valid token", _HOW)
+    if key.revoked_at is not None:
+        found = f"The key {key.prefix} was revoked at {key.revoked_at.isoformat()}"
+    elif key.expired:
+        found = f"The key {key.prefix} has expired"
+    else:
+        return Principal(key.owner, key.scopes)
+    return _unknown(scope, found, "Ask the server's operator for a new token or key")
+
+
+def _unknown(scope: Request, found: str, next_step: str) -> Response:
+    return problem(
+        401,
+        found,
+        instance=scope["path"],
+        next_step=next_step,
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+def _forbidden(scope: Request, wanted: Scope) -> Response:
+    return problem(
+        403,
+        f"The key is not good for this: it lacks the scope '{wanted}'",
+        instance=scope["path"],
+        kind="missing-scope",
+        next_step=f"Ask the server's operator for a key with the scope '{wanted}'",
+        headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{wanted}"'},
+    )
+
+
+def _no_database(scope: Request) -> Response:
+    return problem(
+        503,
+        "The database does not answer",
+        instance=scope["path"],
+        next_step="Try again in a moment; the server's log has the cause",
+        headers={"Retry-After": "5"},
+    )
+
+
+def _too_fast(scope: Request, rates: Rates, name: str) -> Response | None:
+    seconds = math.ceil(rates.wait(name))
+    if not seconds:
+        return None
+    policy = f'"default";q={math.floor(rates.burst)};w={math.ceil(rates.burst / rates.per_second)}'
+    return problem(
+        429,
+        f"More than {rates.per_second:g} requests a second",
+        instance=scope["path"],
+        next_step=f"Ask again in {seconds} s, and more slowly",
+        headers={
+            "Retry-After": str(seconds),
+            "RateLimit-Policy": policy,
+            "RateLimit": f'"default";r=0;t={seconds}',
+        },
+    )
+
+
+def _address(scope: Request) -> str:
+    """Whose bucket it is: an address, of IPv6 the network that one customer has."""
+    host = scope["client"][0] if scope.get("client") else ""
+    try:
+        address = ip_address(host)
+    except ValueError:  # a socket of this machine
+        return host
+    if not isinstance(address, IPv6Address):
+        return str(address)
+    return str(address.ipv4_mapped or int(address) >> 64)

@@ -18,17 +18,19 @@ from service.messages import MESSAGE, STOP
 
 
 class Child:
-    """A process of `service.driver`, before, while and after it runs.
+    """A process that does one task, before, while and after it runs.
 
     One thread calls `start`, `messages`, `wait` and `close`; any thread may call the others, at
     any time.
 
     Args:
         log: where its output goes, behind what is there already.
+        module: the program: it speaks as `service.messages` says.
     """
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, module: str) -> None:
         self._log = log
+        self._module = module
         self._process: subprocess.Popen[str] | None = None
         self._pipe: TextIO | None = None
         self._timers: list[threading.Timer] = []
@@ -58,7 +60,7 @@ class Child:
             self._pipe = os.fdopen(listening)
             try:
                 process = subprocess.Popen(
-                    interpreter.command("service.driver", str(speaking), str(file.fileno())),
+                    interpreter.command(self._module, str(speaking), str(file.fileno())),
                     env=interpreter.environment(),
                     stdin=subprocess.PIPE,
                     stdout=output,

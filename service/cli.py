@@ -12,7 +12,16 @@ from typing import Annotated
 import typer
 
 from resnas.errors import ResnasError
-from service.commands import catalogues, estimating, jobs, reproduce, searching, serving
+from service.commands import (
+    catalogues,
+    doctor,
+    estimating,
+    jobs,
+    keys,
+    reproduce,
+    searching,
+    serving,
+)
 from service.commands.exits import code_of
 from service.console import complain, show_line
 
@@ -36,6 +45,7 @@ for command in (
     jobs.front,
     jobs.export,
     jobs.cancel,
+    jobs.retry,
     searching.search,
     estimating.estimate,
     reproduce.reproduce,
@@ -43,8 +53,10 @@ for command in (
     catalogues.datasets,
     catalogues.resizers,
     catalogues.layers,
+    doctor.doctor,
 ):
     app.command()(command)
+app.add_typer(keys.app, name="keys")
 
 
 def _show_version(wanted: bool) -> None:

@@ -9,34 +9,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 import httpx
-from pydantic import ValidationError
 
 from resnas.spec import JobSpec, Place
 from resnas.storage import write_atomic
 from service.answers import (
-    Answer,
     Entry,
     Estimate,
     Export,
     Front,
+    Happening,
     Job,
     Page,
     StoredArchitecture,
     Trial,
 )
 from service.client_errors import Refused, ServerFailed, problem_of, unreachable
+from service.client_events import listen
+from service.client_sending import Found, parse, send_once
 from service.settings import Settings
-
-Found = TypeVar("Found", bound=Answer)
 
 
 class Client:
@@ -64,9 +65,22 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def submit(self, spec: JobSpec) -> Job:
-        """Hand in a job; it is stored, not necessarily started, when this returns."""
-        return self._post(Job, "/v1/jobs", spec.model_dump(mode="json"))
+    def submit(
+        self, spec: JobSpec, *, priority: int = 0, idempotency_key: str | None = None
+    ) -> Job:
+        """Hand in a job; it is stored, not necessarily started, when this returns.
+
+        Args:
+            spec: what is asked for.
+            priority: of one's own jobs the highest runs first.
+            idempotency_key: of a request whose answer was lost, to get that answer now; null: a
+                new one, so that an answer which is lost while this runs makes no second job.
+
+        Raises:
+            ServerUnreachable: nobody answers; the message says whether it may have been accepted.
+        """
+        body, query = spec.model_dump(mode="json"), {"priority": str(priority)}
+        return self._post_once(Job, "/v1/jobs", idempotency_key or uuid4().hex, query, body)
 
     def jobs(self, state: str | None = None) -> Iterator[Job]:
         """All jobs, newest first, fetched page by page as they are asked for."""
@@ -99,14 +113,36 @@ class Client:
         """Ask for the end of a job; one that is queued is cancelled at once."""
         return self._post(Job, f"/v1/jobs/{_segment(job_id)}:cancel")
 
+    def retry(self, job_id: str) -> Job:
+        """Queue a failed job once more; the trials that it completed are kept."""
+        return self._post_once(Job, f"/v1/jobs/{_segment(job_id)}:retry", uuid4().hex)
+
+    def events(self, job_id: str, after: int = 0) -> Iterator[Happening]:
+        """What happens to a job, as it happens, until it has ended; also while servers restart.
+
+        Args:
+            job_id: of the job.
+            after: the number of the last event that is known already.
+        """
+        return listen(self._http, f"/v1/jobs/{_segment(job_id)}/events", after)
+
     def watch(self, job_id: str, interval: float = 1.0) -> Iterator[Job]:
-        """The job as it is every `interval` seconds, until it has ended; that state comes last."""
-        while True:
-            job = self.job(job_id)
-            yield job
-            if job.ended:
-                return
-            time.sleep(interval)
+        """The job as it is now and whenever something has happened to it, until it has ended.
+
+        Its state at the end comes last. Where there is no stream of events, because of a proxy for
+        example, the job is asked for every `interval` seconds, which is also the least between two.
+        """
+        job, looked = self.job(job_id), time.monotonic()
+        yield job
+        while not job.ended:
+            for event in self._news(job):
+                if event and event.id <= (job.events or 0):
+                    continue
+                time.sleep(max(0.0, looked + interval - time.monotonic()))
+                job, looked = self.job(job_id), time.monotonic()
+                yield job
+                if job.ended:
+                    return
 
     def architecture(self, architecture_id: str) -> StoredArchitecture:
         """The resolutions of one trained network."""
@@ -176,6 +212,13 @@ class Client:
         except httpx.TransportError:
             return False
 
+    def _news(self, job: Job) -> Iterator[Happening | None]:
+        """The events behind what `job` tells; a null where there are none to be had."""
+        if job.events is not None:
+            with contextlib.suppress(Refused, ServerFailed):
+                yield from self.events(job.id, job.events)
+        yield None
+
     def _download(self, export: Export, directory: Path) -> Path:
         response = self._send("GET", f"/v1/exports/{_segment(export.id)}/content")
         digest = hashlib.sha256(response.content).hexdigest()
@@ -201,16 +244,27 @@ class Client:
         while True:
             page = self._get(Page, path, following)
             for item in page.items:
-                yield _parse(kind, item, path)
+                yield parse(kind, item, path)
             if page.next_cursor is None:
                 return
             following["cursor"] = page.next_cursor
 
     def _get(self, kind: type[Found], path: str, query: Mapping[str, str] | None = None) -> Found:
-        return _parse(kind, self._send("GET", path, query=query).content, path)
+        return parse(kind, self._send("GET", path, query=query).content, path)
 
     def _post(self, kind: type[Found], path: str, body: Mapping[str, Any] | None = None) -> Found:
-        return _parse(kind, self._send("POST", path, body=body).content, path)
+        return parse(kind, self._send("POST", path, body=body).content, path)
+
+    def _post_once(
+        self,
+        kind: type[Found],
+        path: str,
+        key: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> Found:
+        response = send_once(self._http, path, key=key, query=query, body=body)
+        return parse(kind, response.content, path)
 
     def _send(
         self,
@@ -227,19 +281,6 @@ class Client:
         if not response.is_success:
             raise problem_of(response)
         return response
-
-
-def _parse(kind: type[Found], found: Any, path: str) -> Found:
-    try:
-        if isinstance(found, bytes):
-            return kind.model_validate_json(found)
-        return kind.model_validate(found)
-    except ValidationError as error:
-        raise ServerFailed(
-            path,
-            f"the answer is no {kind.__name__}: {error.errors()[0]['msg']}",
-            "Is it a resnas server, of about this version, that answers there?",
-        ) from error
 
 
 def _segment(text: str) -> str:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import threading
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Query, Request
 
 from service.errors import InvalidCursor
+from service.metrics import Figures
+from service.principals import Principal
 from service.settings import Settings
 from service.store.ids import is_id
 from service.store.repository import Repository
+from service.streaming import Feed
 
 _MOST = 200
 
@@ -22,10 +26,13 @@ Last = TypeVar("Last", str, int)
 
 @dataclass(frozen=True)
 class Services:
-    """The parts of the running service."""
+    """The parts of the running service; `stopping` is set when it shall end."""
 
     settings: Settings
     repository: Repository
+    feed: Feed
+    figures: Figures
+    stopping: threading.Event
 
 
 def _services(request: Request) -> Services:
@@ -41,6 +48,13 @@ def _settings(services: Annotated[Services, Depends(_services)]) -> Settings:
     return services.settings
 
 
+def _principal(request: Request) -> Principal:
+    principal: Principal = request.state.principal
+    return principal
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
+PrincipalDep = Annotated[Principal, Depends(_principal)]
 RepositoryDep = Annotated[Repository, Depends(_repository)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 Limit = Annotated[int, Query(ge=1, description=f"more than {_MOST} is taken as {_MOST}")]

@@ -7,6 +7,7 @@ the stop: Ray puts its own handlers over those of the program.)
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TextIO
 
 from resnas.backbones import own_from
+from resnas.causes import NEXT_STEP, Cause, cause_of
 from resnas.datasets._base import load
 from resnas.errors import ResnasError
 from resnas.exporting import export_trial
@@ -24,6 +26,7 @@ from resnas.results import EpochMetrics, TrialResult, Value
 from resnas.searching import search
 from resnas.storage import ArtifactStore
 from service.errors import Failure
+from service.heads import watch
 from service.messages import (
     STOP,
     TASK,
@@ -65,6 +68,12 @@ class Reporter:
             self._pipe.write(message.model_dump_json() + "\n")
             self._pipe.flush()
 
+    def break_off(self, reason: str) -> None:
+        """Say why it ends here and now, in the middle of whatever it waits for."""
+        print(reason, file=sys.stderr, flush=True)  # noqa: T201 - into the job's log
+        self.say(Crashed(reason=reason))
+        _end_all()
+
     def follow(self, commands: TextIO) -> None:
         """Hear what the worker says until it is gone."""
         for line in commands:
@@ -77,6 +86,8 @@ def main() -> None:
     """Do one task; the arguments are the descriptors of the pipe and of the task's file."""
     speaking, reading = (int(argument) for argument in sys.argv[1:])
     os.set_inheritable(speaking, False)
+    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
+    logging.getLogger("resnas").setLevel(logging.INFO)
     with os.fdopen(speaking, "w") as pipe:
         reporter = Reporter(pipe)
         commands = _take_standard_input()
@@ -96,10 +107,21 @@ def _outcome(reading: int, reporter: Reporter) -> Value:
         return Stopped() if reporter.should_stop() else Failed(failure=Failure.of(error))
     except Exception as error:  # noqa: BLE001 - whatever it was, the worker is told
         traceback.print_exc()
-        return Crashed(reason=traceback.format_exception_only(error)[-1].strip()[-500:])
+        return _crash(traceback.format_exception_only(error)[-1].strip()[-500:])
+
+
+def _crash(found: str) -> Value:
+    """A retry helps against what nobody thought of, but not against a full disk."""
+    if cause_of(found) is not Cause.STORAGE_FULL:
+        return Crashed(reason=found)
+    step = NEXT_STEP[Cause.STORAGE_FULL]
+    failure = Failure(place="storage", found=found, next_step=step, reason=Cause.STORAGE_FULL)
+    return Failed(failure=failure)
 
 
 def _search(task: SearchTask, reporter: Reporter) -> Value:
+    if task.ray_address:
+        watch(task.ray_address, reporter.break_off)
     search(
         task.spec,
         task.executor,

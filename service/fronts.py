@@ -1,13 +1,27 @@
-"""The Pareto front of a job, computed from its completed trials when somebody asks."""
+"""The Pareto front of a job, computed from its completed trials when somebody asks.
+
+The database thins the trials, `resnas.pareto` decides.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from resnas import pareto
+from service.store.points import Bounds
 from service.store.repository import Repository
 from service.store.values import Job, Point
+
+MOST_DOMINATED = 2000
+"""So many dominated trials at most are listed; of more, one in each cell of a grid."""
+_CELLS = 44
+"""Cells of that grid along each axis: their number is just below that."""
+
+_Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -27,6 +41,8 @@ class Front:
         best: the most accurate on the front within the budget.
         knee: where the front bends most.
         hypervolume: of the whole front, over `reference` (accuracy, GMACs).
+        total: completed trials that pass the filters, dominated ones as well; None: not counted.
+        thinned: whether dominated ones were asked for and are too many to be listed, all of them.
     """
 
     candidates: tuple[Candidate, ...]
@@ -34,6 +50,8 @@ class Front:
     knee: Point | None
     hypervolume: float
     reference: tuple[float, float]
+    total: int | None
+    thinned: bool = False
 
 
 def front(
@@ -51,27 +69,64 @@ def front(
         job: whose trials.
         max_gmacs: cost of a point at most; where it is below the job's budget, `best` obeys it.
         min_accuracy: validation accuracy of a point at least.
-        include_dominated: whether points that are beaten by others are listed, too.
+        include_dominated: whether points that are beaten by others are listed, too: all, or so
+            many as a picture of them takes.
     """
-    points = repository.trials.points([job.id])
-    chosen = set(pareto.front(_coordinates(points)))
-    candidates = (Candidate(p, n not in chosen) for n, p in enumerate(points))
-    listed = tuple(
-        candidate
-        for candidate in sorted(candidates, key=lambda c: (c.point.macs, -c.point.val_accuracy))
-        if (include_dominated or not candidate.dominated)
-        and (max_gmacs is None or candidate.point.gmacs <= max_gmacs)
-        and (min_accuracy is None or candidate.point.val_accuracy >= min_accuracy)
-    )
+    bounds = Bounds(max_gmacs, min_accuracy)
+    whole = repository.points.efficient([job.id])
+    shown = [point for point in whole if bounds.admit(point)]
+    total = repository.points.count(job.id, bounds)
+    thinned = include_dominated and total > MOST_DOMINATED + len(shown)
+    if thinned:
+        listed = shown + _some_dominated(repository, job.id, bounds, shown)
+    else:
+        listed = repository.points.within(job.id, bounds) if include_dominated else shown
     budget = min(job.budget_gmacs, float("inf") if max_gmacs is None else max_gmacs)
-    efficient = [candidate.point for candidate in listed if not candidate.dominated]
+    in_time = [point for point in _in_time(repository, job, whole) if bounds.admit(point)]
     reference = (0.0, float(job.estimate["max_gmacs"]))
     return Front(
-        candidates=listed,
-        best=best_under(efficient, budget),
-        knee=_knee(efficient),
-        hypervolume=pareto.hypervolume(_coordinates(points), reference),
+        candidates=_candidates(listed),
+        best=best_under(in_time, budget),
+        knee=_knee(shown),
+        hypervolume=pareto.hypervolume(_coordinates(whole), reference),
         reference=reference,
+        total=total,
+        thinned=thinned,
+    )
+
+
+def across(
+    repository: Repository,
+    *,
+    owner: str | None,
+    backbone: str | None,
+    dataset: str | None,
+    max_gmacs: float | None = None,
+    min_accuracy: float | None = None,
+) -> Front:
+    """The front of several jobs together: of trials that none of any of these jobs beats.
+
+    Its hypervolume is measured up to its own dearest point, `best` is the most accurate of all.
+
+    Args:
+        repository: where their trials are.
+        owner: whose jobs; None: everybody's.
+        backbone: that they ask for; None: whichever.
+        dataset: that they ask for; None: whichever.
+        max_gmacs: cost of a point at most.
+        min_accuracy: validation accuracy of a point at least.
+    """
+    bounds = Bounds(max_gmacs, min_accuracy)
+    whole = repository.points.efficient_across(owner, backbone, dataset)
+    shown = [point for point in whole if bounds.admit(point)]
+    reference = (0.0, max((point.gmacs for point in whole), default=0.0))
+    return Front(
+        candidates=_candidates(shown),
+        best=best_under(shown, float("inf")),
+        knee=_knee(shown),
+        hypervolume=pareto.hypervolume(_coordinates(whole), reference),
+        reference=reference,
+        total=None,
     )
 
 
@@ -82,12 +137,60 @@ def best_under(points: Sequence[Point], budget: float) -> Point | None:
 
 
 def best_of_jobs(repository: Repository, jobs: Sequence[Job]) -> dict[str, Point]:
-    """For each job's id the most accurate point within its own budget, where there is one."""
+    """For each job's id the most accurate point within its own budgets, where there is one.
+
+    Takes one query, and one more for each budget in milliseconds that is among them.
+    """
     found: dict[str, list[Point]] = {job.id: [] for job in jobs}
-    for point in repository.trials.points(list(found)):
-        found[point.job_id].append(point)
+    limits = {job.id: _budget_ms(job) for job in jobs}
+    for max_ms in set(limits.values()):
+        ids = [job_id for job_id, limit in limits.items() if limit == max_ms]
+        for point in repository.points.efficient(ids, max_ms):
+            found[point.job_id].append(point)
     bests = {job.id: best_under(found[job.id], job.budget_gmacs) for job in jobs}
     return {job_id: best for job_id, best in bests.items() if best is not None}
+
+
+def _in_time(repository: Repository, job: Job, whole: Sequence[Point]) -> Sequence[Point]:
+    """The front of those that are as quick as `job` asks, which slower ones may beat."""
+    max_ms = _budget_ms(job)
+    return whole if max_ms is None else repository.points.efficient([job.id], max_ms)
+
+
+def _budget_ms(job: Job) -> float | None:
+    found = job.spec.get("budget_ms")
+    return float(found) if isinstance(found, int | float) else None
+
+
+def _some_dominated(
+    repository: Repository, job_id: str, bounds: Bounds, efficient: Sequence[Point]
+) -> list[Point]:
+    """Of the others than `efficient` the most accurate in each cell of accuracy x log GMACs."""
+    taken = {(point.macs, point.val_accuracy) for point in efficient}
+    places = np.array([p for p in set(repository.points.scatter(job_id, bounds)) if p not in taken])
+    if not len(places):
+        return []
+    places = places[np.lexsort((places[:, 0], -places[:, 1]))]
+    _, first = np.unique(_cells(places), return_index=True)
+    return repository.points.at(job_id, [(int(macs), float(acc)) for macs, acc in places[first]])
+
+
+def _cells(places: _Array) -> NDArray[np.int64]:
+    """The cell of each place (n, 2): its MACs and its accuracy."""
+    axes = np.stack((np.log10(np.maximum(places[:, 0], 1.0)), places[:, 1]))
+    low, span = axes.min(axis=1, keepdims=True), np.ptp(axes, axis=1, keepdims=True)
+    steps = (axes - low) / np.where(span > 0, span, 1.0) * _CELLS
+    columns, rows = np.minimum(steps.astype(np.int64), _CELLS - 1)
+    cells: NDArray[np.int64] = columns * _CELLS + rows
+    return cells
+
+
+def _candidates(points: Sequence[Point]) -> tuple[Candidate, ...]:
+    """All of `points` by GMACs; of equal ones the first by number is the one not dominated."""
+    listed = sorted(points, key=lambda point: (point.job_id, point.number))
+    chosen = set(pareto.front(_coordinates(listed)))
+    found = (Candidate(point, n not in chosen) for n, point in enumerate(listed))
+    return tuple(sorted(found, key=lambda c: (c.point.macs, -c.point.val_accuracy)))
 
 
 def _knee(points: Sequence[Point]) -> Point | None:
@@ -95,5 +198,5 @@ def _knee(points: Sequence[Point]) -> Point | None:
     return None if index is None else points[index]
 
 
-def _coordinates(points: Sequence[Point]) -> list[tuple[float, float]]:
+def _coordinates(points: Iterable[Point]) -> list[tuple[float, float]]:
     return [(point.val_accuracy, point.gmacs) for point in points]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
 from resnas.catalog import exporters
-from resnas.errors import ResnasError, UnknownName
-from resnas.planning import prepare
+from resnas.errors import UnknownName
+from resnas.planning import Prepared
 from resnas.spec import JobSpec
 from resnas.storage import ArtifactStore
+from service import checked
 from service.errors import Conflict, NotFound
-from service.store.leases import Moves
+from service.store.leases import ENDED, Moves
 from service.store.repository import Repository
-from service.store.values import Export, Job, State, StoredArchitecture
+from service.store.values import LOCAL, Export, Job, State, StoredArchitecture
 
 
 class Event(StrEnum):
@@ -23,6 +27,7 @@ class Event(StrEnum):
     CANCEL = "cancel"  # a user wants its end
     SUCCEED = "succeed"  # it came to a result
     FAIL = "fail"  # it came to an error, or used up its attempts
+    RETRY = "retry"  # a user wants it tried again
     RELEASE = "release"  # nobody works on it any more, and it is not over
 
 
@@ -38,6 +43,7 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.CANCELLING, Event.FAIL): State.CANCELLED,
     (State.CANCELLING, Event.RELEASE): State.CANCELLED,
     (State.CANCELLED, Event.CANCEL): State.CANCELLED,
+    (State.FAILED, Event.RETRY): State.QUEUED,
 }
 """Every allowed step; what is not here cannot happen."""
 
@@ -47,36 +53,47 @@ def moves(event: Event) -> Moves:
     return {state: new for (state, happening), new in TRANSITIONS.items() if happening is event}
 
 
-def submit(repository: Repository, spec: JobSpec, datasets_dir: Path) -> Job:
-    """Accept a job that can succeed; it is durable when this returns.
+def check(spec: JobSpec, datasets_dir: Path) -> Prepared:
+    """What a job that can succeed comes to; `submit` accepts just this.
 
     Raises:
         UnknownName, DatasetUnavailable, InfeasibleBudget, UnreachableBudget, GraphError: it cannot.
     """
-    job = prepare(spec, datasets_dir)
-    return repository.jobs.add(job.spec, job.estimate.model_dump(mode="json"))
+    return checked.check(spec, datasets_dir)
 
 
-def get(repository: Repository, job_id: str) -> Job:
-    """The job of that id.
+def submit(
+    repository: Repository,
+    prepared: Prepared,
+    owner: str = LOCAL,
+    priority: int = 0,
+    also: Callable[[Session, Job], None] | None = None,
+) -> Job:
+    """Accept a job that was checked; it is durable when this returns."""
+    estimate = prepared.estimate.model_dump(mode="json")
+    return repository.jobs.add(prepared.spec, estimate, owner, priority, also)
+
+
+def get(repository: Repository, job_id: str, owner: str | None = None) -> Job:
+    """The job of that id; where an owner is named, others' jobs are not there.
 
     Raises:
         NotFound: there is none.
     """
-    job = repository.jobs.get(job_id)
+    job = repository.jobs.get(job_id, owner)
     if job is None:
         raise NotFound.of("job", job_id, "GET /v1/jobs")
     return job
 
 
-def cancel(repository: Repository, job_id: str) -> Job:
+def cancel(repository: Repository, job_id: str, owner: str | None = None) -> Job:
     """Ask for the end of a job; asking twice does no harm.
 
     Raises:
         NotFound: there is none.
         Conflict: it has succeeded or failed already.
     """
-    job = repository.jobs.cancel(job_id, moves(Event.CANCEL), moves(Event.RELEASE))
+    job = repository.jobs.cancel(job_id, moves(Event.CANCEL), moves(Event.RELEASE), owner)
     if job is None:
         raise NotFound.of("job", job_id, "GET /v1/jobs")
     if job.state not in (State.CANCELLING, State.CANCELLED):
@@ -84,13 +101,38 @@ def cancel(repository: Repository, job_id: str) -> Job:
     return job
 
 
-def architecture(repository: Repository, architecture_id: str) -> StoredArchitecture:
+def retry(
+    repository: Repository,
+    job_id: str,
+    owner: str | None = None,
+    also: Callable[[Session, Job], None] | None = None,
+) -> Job:
+    """Queue a failed job again, with the trials that it completed; asking twice does no harm.
+
+    Raises:
+        NotFound: there is none.
+        Conflict: it has not failed.
+    """
+    job = repository.jobs.retry(job_id, moves(Event.RETRY), owner, also)
+    if job is None:
+        raise NotFound.of("job", job_id, "GET /v1/jobs")
+    if job.state is State.CANCELLING:
+        raise Conflict(f"job {job_id}", "it is being cancelled", "Hand in a new job")
+    if job.state in ENDED:
+        step = "Hand in a new job" if job.state is State.CANCELLED else "There is nothing to retry"
+        raise Conflict(f"job {job_id}", f"it has {job.state}", step)
+    return job
+
+
+def architecture(
+    repository: Repository, architecture_id: str, owner: str | None = None
+) -> StoredArchitecture:
     """The architecture of that id.
 
     Raises:
         NotFound: there is none.
     """
-    found = repository.trials.architecture(architecture_id)
+    found = repository.trials.architecture(architecture_id, owner)
     if found is None:
         raise NotFound.of("architecture", architecture_id, "GET /v1/jobs/{id}/front")
     return found
@@ -102,6 +144,8 @@ def ask_export(
     architecture_id: str,
     format: str,
     multiple_of: int = 1,
+    owner: str | None = None,
+    also: Callable[[Session, Export], None] | None = None,
 ) -> Export:
     """Have an architecture written as a file; the same question gets the same export.
 
@@ -114,32 +158,23 @@ def ask_export(
     """
     if format not in exporters:
         raise UnknownName.among("format", format, exporters.names())
-    found = architecture(repository, architecture_id)
+    found = architecture(repository, architecture_id, owner)
     if found.result.weights is None:
         raise Conflict(
             f"architecture {architecture_id}",
             f"its trial ended {found.result.state} and left no weights",
             "Export an architecture of a completed trial",
         )
-    return repository.exports.add(
-        architecture_id, format, lambda digest: _is_kept(artifacts, digest), multiple_of
-    )
+    return repository.exports.add(architecture_id, format, artifacts.holds, multiple_of, also)
 
 
-def _is_kept(artifacts: ArtifactStore, digest: str) -> bool:
-    try:
-        return artifacts.path(digest).is_file()
-    except ResnasError:
-        return False
-
-
-def export(repository: Repository, export_id: str) -> Export:
+def export(repository: Repository, export_id: str, owner: str | None = None) -> Export:
     """The export of that id.
 
     Raises:
         NotFound: there is none.
     """
-    found = repository.exports.get(export_id)
+    found = repository.exports.get(export_id, owner)
     if found is None:
         raise NotFound.of("export", export_id, "the answer to POST …/exports")
     return found

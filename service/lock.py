@@ -5,10 +5,28 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from service.errors import StartRefused
+from service.settings import Settings
+from service.store.session import open_engine
+
+
+@contextmanager
+def sole_user(settings: Settings) -> Iterator[None]:
+    """On SQLite this process alone uses the data directory and the database's file.
+
+    Raises:
+        StartRefused: another process uses them.
+    """
+    with ExitStack() as held:
+        if settings.on_sqlite:
+            directory, file = settings.data_dir, database_file(settings)
+            held.enter_context(sole_owner(directory / "lock", f"data directory {directory}"))
+            # Two data directories may share one file; and one file may have several names.
+            held.enter_context(sole_owner(lock_of(file), f"database {file}"))
+        yield
 
 
 @contextmanager
@@ -32,10 +50,9 @@ def sole_owner(path: Path, what: str) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            holder = path.read_text().strip() or "another one"
             raise StartRefused(
                 what,
-                f"the process {holder} uses it",
+                f"the process {_written(path)} uses it",
                 "Stop that one, pass another --data-dir, or use PostgreSQL "
                 "(RESNAS_DATABASE_URL) to work with several processes",
             ) from error
@@ -44,3 +61,40 @@ def sole_owner(path: Path, what: str) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def holder(path: Path) -> str | None:
+    """The id of the process that holds the lock in the file `path`; None: nobody does."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _written(path)
+    else:
+        return None
+    finally:
+        os.close(handle)
+
+
+def lock_of(file: Path) -> Path:
+    """The lock of a database that is a file, whichever of its names `file` is."""
+    resolved = file.resolve()
+    return resolved.with_name(f"{resolved.name}.lock")
+
+
+def database_file(settings: Settings) -> Path:
+    """The file that the database on SQLite is.
+
+    Raises:
+        InvalidSetting: the setting names no file.
+    """
+    engine = open_engine(settings.database)  # it refuses what names no file
+    engine.dispose()
+    return Path(engine.url.database or "")
+
+
+def _written(path: Path) -> str:
+    return path.read_text(errors="replace").strip() or "another one"

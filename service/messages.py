@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import BeforeValidator, Field, TypeAdapter
 
 from resnas.manifest import Manifest
 from resnas.results import Architecture, EpochMetrics, TrialResult, Value
 from resnas.spec import JobSpec
 from service.errors import Failure
+
+Location = Annotated[str, BeforeValidator(str)]
+"""A path or the URL of a storage."""
 
 
 class SearchTask(Value):
@@ -23,8 +26,8 @@ class SearchTask(Value):
     ray_address: str | None
     datasets_dir: Path
     backbones_dir: Path | None = None
-    artifacts_dir: Path
-    work_dir: Path
+    artifacts_dir: Location
+    work_dir: Location
 
 
 class ExportTask(Value):
@@ -38,7 +41,7 @@ class ExportTask(Value):
     dataset: str
     datasets_dir: Path
     backbones_dir: Path | None = None
-    artifacts_dir: Path
+    artifacts_dir: Location
 
 
 class Epoch(Value):

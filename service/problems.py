@@ -30,7 +30,18 @@ from resnas.errors import (
     UnknownName,
     UnreachableBudget,
 )
-from service.errors import Conflict, InvalidCursor, NotFound
+from service.conditional import NotModified, not_modified
+from service.errors import (
+    Conflict,
+    InFlight,
+    InvalidCursor,
+    KeyReused,
+    NotFound,
+    OverQuota,
+    TooMany,
+    Unready,
+)
+from service.logs import REQUEST_ID
 
 MEDIA_TYPE = "application/problem+json"
 _log = logging.getLogger("resnas.service")
@@ -45,12 +56,17 @@ _STATUS: dict[type[ResnasError], int] = {
     InvalidCursor: 400,
     NotFound: 404,
     Conflict: 409,
+    OverQuota: 403,
+    TooMany: 429,
+    KeyReused: 422,
+    Unready: 503,
 }
 _NEXT_STEP = {
     400: "Correct the request; /docs shows what is expected",
     404: "See /docs for the paths there are",
     405: "See the header Allow for the methods there are",
     413: "Send less; a job is a few names and numbers",
+    416: "Ask for one part that the file has, or for all of it",
     422: "Correct what `errors` names; /docs shows what is expected",
 }
 _OTHERWISE = "See /docs"
@@ -76,6 +92,7 @@ class Problem(BaseModel):
     instance: str = Field(description="the path that was asked for")
     next_step: str
     errors: list[InputError] | None = None
+    request_id: str | None = Field(None, description="as the server's log names this request")
 
 
 def problem(
@@ -108,6 +125,8 @@ def problem(
         "instance": instance,
         "next_step": next_step or _NEXT_STEP.get(status, _OTHERWISE),
     }
+    if request_id := REQUEST_ID.get():
+        content["request_id"] = request_id
     return JSONResponse(content | (members or {}), status, headers, MEDIA_TYPE)
 
 
@@ -116,9 +135,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ResnasError, _library)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(NotModified, not_modified)
     for failure in (OperationalError, InterfaceError, InternalError, TimeoutError):
         app.add_exception_handler(failure, _no_database)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 def _library(request: Request, error: Exception) -> JSONResponse:
@@ -141,7 +160,14 @@ def _library(request: Request, error: Exception) -> JSONResponse:
         kind=_kebab(type(error).__name__),
         next_step=error.next_step,
         members=members,
+        headers=_retry_after(error),
     )
+
+
+def _retry_after(error: ResnasError) -> dict[str, str] | None:
+    if isinstance(error, TooMany | InFlight | Unready):
+        return {"Retry-After": str(error.retry_after)}
+    return None
 
 
 def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -206,12 +232,12 @@ def _no_database(request: Request, error: Exception) -> JSONResponse:
     )
 
 
-def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    del error  # the server logs it
+def unexpected(instance: str) -> JSONResponse:
+    """The answer where something broke that nobody thought of; whoever caught it logs it."""
     return problem(
         500,
         "The server has a fault that nobody thought of",
-        instance=request.url.path,
+        instance=instance,
         next_step="The server's log has the cause; please report it",
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -19,18 +18,17 @@ from sqlalchemy.exc import (
 
 from resnas.errors import ResnasError
 from resnas.results import TrialState, Value
-from service import messages
+from service import messages, metrics
 from service.child import Child
 from service.errors import Failure, LeaseLost
 from service.jobs import Event, moves
 from service.settings import Settings
-from service.store.leases import ENDED
 from service.store.repository import Repository
 from service.store.values import Export, Job, Lease, State
 
-LEASE = 30.0
+LEASE = 20.0
 """Seconds that a claim holds without a heartbeat."""
-GRACE = 5.0
+GRACE = 4.0
 """Seconds between the wish that a child process ends and its end."""
 AGAIN = 0.5
 """Seconds between two tries to write to a database that failed."""
@@ -52,7 +50,7 @@ class Run(ABC):
         self.repository = repository
         self.lease = lease
         self.ending = False
-        self.child = Child(settings.log_path(lease.id))
+        self.child = Child(settings.log_path(lease.id), settings.driver)
         self._heard = time.monotonic()
         self._outcome: Value | None = None
 
@@ -173,6 +171,7 @@ class Run(ABC):
             place=f"the process of {self.what} {self.lease.id}",
             found=found,
             next_step=f"See {log} in the data directory",
+            reason="crashed",
         )
 
 
@@ -193,8 +192,8 @@ class JobRun(Run):
             ray_address=self.settings.ray_address,
             datasets_dir=self.settings.datasets_dir,
             backbones_dir=self.settings.backbones_dir,
-            artifacts_dir=self.settings.artifacts.root,
-            work_dir=self.settings.work_dir(self.job.id),
+            artifacts_dir=self.settings.artifacts.url,
+            work_dir=self.settings.work(self.job.id).url,
         )
 
     def _renew(self) -> State:
@@ -202,13 +201,15 @@ class JobRun(Run):
 
     def _hear(self, message: Value) -> None:
         match message:
-            case messages.Epoch(metrics=metrics):
-                self._write(lambda: self.repository.trials.progress(self.lease, metrics))
+            case messages.Epoch(metrics=epoch):
+                self._write(lambda: self.repository.trials.progress(self.lease, epoch))
             case messages.Trial(result=result):
-                # What ended because the job is to end has not come to anything: it is begun
+                # What broke off because the job is to end has not come to anything: it is begun
                 # again by the next attempt, if there is one.
-                if result.state is TrialState.COMPLETE or not self.ending:
-                    self._write(lambda: self.repository.trials.record(self.lease, result))
+                if result.state is not TrialState.FAILED or not self.ending:
+                    news = self._write(lambda: self.repository.trials.record(self.lease, result))
+                    if news:
+                        metrics.trial_ended(result)
             case _:
                 self._outcome = message
 
@@ -221,9 +222,12 @@ class JobRun(Run):
         return self._tidy(self._write(lambda: crash(self.lease, release, fail, error)))
 
     def _tidy(self, state: State) -> State:
-        """Checkpoints are of no use any more once a job is over."""
-        if state in ENDED:
-            shutil.rmtree(self.settings.work_dir(self.lease.id), ignore_errors=True)
+        """Checkpoints are of no use any more once a job is over for good."""
+        if state in (State.SUCCEEDED, State.CANCELLED):
+            try:
+                self.settings.work(self.lease.id).clear()
+            except OSError as error:
+                _log.warning("%s %s: checkpoints are left: %s", self.what, self.lease.id, error)
         return state
 
 
@@ -252,7 +256,7 @@ class ExportRun(Run):
             dataset=str(job.spec["dataset"]),
             datasets_dir=self.settings.datasets_dir,
             backbones_dir=self.settings.backbones_dir,
-            artifacts_dir=self.settings.artifacts.root,
+            artifacts_dir=self.settings.artifacts.url,
         )
 
     def _renew(self) -> State:

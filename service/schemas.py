@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from resnas.catalog import exporters
 from resnas.results import Architecture, Size, TrialResult, TrialState, Value
 from resnas.spec import Layers, Names, Place
 from service.errors import Failure
-from service.fronts import Front
-from service.store.values import Export, Job, Point, State, StoredArchitecture, Trial
+from service.store.values import Export, Happening, Job, Point, State, StoredArchitecture, Trial
 
 Item = TypeVar("Item")
 
@@ -46,6 +46,7 @@ class PointAnswer(Answer):
     """A trained architecture as a front shows it; costs in GMACs of one sample."""
 
     architecture_id: str
+    job_id: str
     trial: int = Field(description="its number within the job")
     resizer: str
     lam: float | None = Field(description="weight of GMACs in the loss, per GMAC")
@@ -62,6 +63,7 @@ class PointAnswer(Answer):
         """The answer for a stored point."""
         return cls(
             architecture_id=point.architecture_id,
+            job_id=point.job_id,
             trial=point.number,
             resizer=point.resizer,
             lam=point.lam,
@@ -77,13 +79,16 @@ class JobAnswer(Answer):
     """One job: what was asked, how far it is, what was found."""
 
     id: str
+    owner: str
     state: State
+    priority: int = Field(description="of its owner's jobs the highest runs first")
     spec: dict[str, Any] = Field(description="as it was accepted, defaults filled in")
     trials_done: int
     trials_total: int
     best: PointAnswer | None = Field(description="the most accurate within the budget so far")
     error: Failure | None = Field(description="why it failed, or why it is tried again")
-    crashes: int = Field(description="attempts that ended without an answer")
+    crashes: int = Field(description="attempts in a row that ended without any progress")
+    events: int = Field(description="the number of its last event")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -94,18 +99,35 @@ class JobAnswer(Answer):
         """The answer for a stored job."""
         return cls(
             id=job.id,
+            owner=job.owner,
             state=job.state,
+            priority=job.priority,
             spec=job.spec,
             trials_done=job.trials_done,
             trials_total=job.trials_total,
             best=PointAnswer.of(best) if best else None,
             error=job.error,
             crashes=job.crashes,
+            events=job.events,
             created_at=job.created_at,
             started_at=job.started_at,
             finished_at=job.finished_at,
             estimate=job.estimate,
         )
+
+
+class EventAnswer(Answer):
+    """Something that happened to a job."""
+
+    id: int = Field(description="counts from 1 without a gap")
+    event: Literal["state", "epoch", "trial"]
+    data: dict[str, Any]
+    created_at: datetime
+
+    @classmethod
+    def of(cls, event: Happening) -> Self:
+        """The answer for a stored event."""
+        return cls(id=event.number, event=event.kind, data=event.data, created_at=event.created_at)
 
 
 class TrialAnswer(Answer):
@@ -159,42 +181,6 @@ _TRIAL_FACTS = {
     "seed",
     "reason",
 }
-
-
-class Reference(Answer):
-    """The worst corner that a hypervolume is measured from."""
-
-    val_accuracy: float
-    gmacs: float
-
-
-class FrontAnswer(Answer):
-    """The trials of a job that no other one beats in both accuracy and cost."""
-
-    points: list[PointAnswer]
-    best_under_budget: PointAnswer | None
-    knee: PointAnswer | None
-    hypervolume: float
-    reference: Reference
-    counter: str = Field(description="the rules that counted every GMACs figure here")
-
-    @classmethod
-    def of(cls, front: Front, sizes: dict[str, Architecture], counter: str) -> Self:
-        """The answer for a computed front; `sizes` has the architectures of its points."""
-
-        def shown(point: Point, dominated: bool = False) -> PointAnswer:
-            found = sizes.get(point.architecture_id)
-            return PointAnswer.of(point, dominated=dominated, architecture=found)
-
-        accuracy, gmacs = front.reference
-        return cls(
-            points=[shown(c.point, c.dominated) for c in front.candidates],
-            best_under_budget=shown(front.best) if front.best else None,
-            knee=shown(front.knee) if front.knee else None,
-            hypervolume=front.hypervolume,
-            reference=Reference(val_accuracy=accuracy, gmacs=gmacs),
-            counter=counter,
-        )
 
 
 class ArchitectureAnswer(Answer):
@@ -258,7 +244,7 @@ class ExportAnswer(Answer):
 class ExportRequest(Value):
     """Which file to write."""
 
-    format: str = Field("onnx", max_length=32)
+    format: str = Field("onnx", max_length=32, json_schema_extra={"enum": list(exporters.names())})
     multiple_of: Annotated[int, Field(strict=True, ge=1, le=256)] = 1
 
 
@@ -270,14 +256,6 @@ class EstimateRequest(Value):
     resizer: Names = ("dynopool",)
     place: Place | None = None
     layers: Layers = ()
-
-
-class FrontQuery(Value):
-    """Which points of a front to answer."""
-
-    max_gmacs: Annotated[float | None, Field(gt=0)] = None
-    min_accuracy: Annotated[float | None, Field(ge=0, le=1)] = None
-    include_dominated: bool = False
 
 
 class Health(Answer):

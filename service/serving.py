@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
+import asyncio
 import signal
 import socket
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import time
+from collections.abc import Callable
+from types import FrameType
 
 import uvicorn
 from sqlalchemy import make_url
 
 from service.app import create_app
 from service.errors import StartRefused
-from service.lock import sole_owner
+from service.exposure import check_exposure
+from service.heads import check_cluster
+from service.lock import sole_user
+from service.logs import log_to_standard_error, tell
+from service.observing import Traffic
 from service.settings import Settings
-from service.store.migrate import migrate
 from service.store.repository import Repository
-from service.store.session import open_engine
-from service.worker import CONNECTIONS, Worker
+from service.upkeep import Upkeep, take_away
+from service.worker import Worker, connections
 
 INTERRUPTED = 130
+GRACE = 5.0
+"""Seconds that a server which shall end goes on with what it was asked."""
+_LOOK = 0.05
 
 
 def serve(settings: Settings, announce: Callable[[str], None] = lambda _: None) -> int:
@@ -37,28 +42,55 @@ def serve(settings: Settings, announce: Callable[[str], None] = lambda _: None) 
         StartRefused: the port is busy, the data directory or the database cannot be used.
     """
     settings.prepare()
-    _log_to_standard_error()
-    with _listener(settings) as listener, _data(settings):
-        migrate(settings.database)  # here, where its refusal can still be told clearly
+    log_to_standard_error(settings.log_format)
+    with _listener(settings) as listener, sole_user(settings):
+        _open(settings)  # here, where its refusal can still be told clearly
+        check_exposure(settings)
+        if settings.worker:
+            check_cluster(settings)
         app = create_app(settings)
         port = listener.getsockname()[1]
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         url = f"http://{host}:{port}"
-        _say(f"resnas listens on {url} (description: /docs)")
-        _say(f"Data and token: {settings.data_dir}")
+        tell(f"resnas listens on {url} (description: /docs)")
+        tell(f"Data and token: {settings.data_dir}")
         announce(url)
         # uvicorn raises the signal once more when it is done; that must not end us half-way.
         signal.signal(signal.SIGTERM, lambda *_: None)
-        server = uvicorn.Server(
+        server = _Server(
             uvicorn.Config(
-                app, log_config=None, access_log=False, timeout_graceful_shutdown=5, lifespan="on"
-            )
+                app, log_config=None, access_log=False, timeout_graceful_shutdown=1, lifespan="on"
+            ),
+            app.state.stopping,
+            app.state.traffic,
         )
         try:
             server.run(sockets=[listener])
         except KeyboardInterrupt:
             return INTERRUPTED
     return 0 if server.started else 1
+
+
+class _Server(uvicorn.Server):
+    """Ends gracefully: it says that it is not ready, answers what was asked, then closes."""
+
+    def __init__(self, config: uvicorn.Config, stopping: threading.Event, traffic: Traffic) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+        self._traffic = traffic
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal came: `/readyz` says so from now on, and streams of events end."""
+        self._stopping.set()
+        super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Wait until nothing is being answered, with an open door; then close it."""
+        self._stopping.set()
+        deadline = time.monotonic() + GRACE
+        while self._traffic.open and not self.force_exit and time.monotonic() < deadline:
+            await asyncio.sleep(_LOOK)
+        await super().shutdown(sockets)
 
 
 def run_worker(settings: Settings, announce: Callable[[str], None] = lambda _: None) -> int:
@@ -69,10 +101,11 @@ def run_worker(settings: Settings, announce: Callable[[str], None] = lambda _: N
         announce: given the database's URL, without its password, as soon as it waits for jobs.
 
     Raises:
-        StartRefused: the data directory or the database cannot be used, or a server uses them.
+        StartRefused: the data directory or the database cannot be used, or a server uses them; or
+            the Ray cluster must not be joined.
     """
     settings.prepare()
-    _log_to_standard_error()
+    log_to_standard_error(settings.log_format)
     stop = threading.Event()
     received: list[int] = []
 
@@ -80,36 +113,32 @@ def run_worker(settings: Settings, announce: Callable[[str], None] = lambda _: N
         received.append(number)
         stop.set()
 
-    with _data(settings):
-        migrate(settings.database)
-        repository = Repository.connect(settings.database, CONNECTIONS)
-        worker = Worker(settings, repository)
+    check_cluster(settings)
+    with sole_user(settings):
+        _open(settings)
+        repository = Repository.connect(
+            settings.database, connections(settings), durable=settings.durable
+        )
+        worker, upkeep = Worker(settings, repository), Upkeep(settings, repository)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)
-        _say(f"resnas worker {worker.owner} waits for jobs")
+        tell(f"resnas worker {worker.name} waits for jobs")
         announce(str(make_url(settings.database).set(query={})))
+        upkeep.start()
         worker.run(stop)
+        upkeep.stop()
         repository.close()
     return INTERRUPTED if signal.SIGINT in received else 0
 
 
-@contextlib.contextmanager
-def _data(settings: Settings) -> Iterator[None]:
-    """On SQLite this process alone uses the data directory and the database's file."""
-    with contextlib.ExitStack() as held:
+def _open(settings: Settings) -> None:
+    """Bring the database up to date; on SQLite nobody works on anything yet."""
+    repository = Repository.open(settings.database, durable=settings.durable)
+    try:
         if settings.on_sqlite:
-            directory, file = settings.data_dir, _file(settings)
-            held.enter_context(sole_owner(directory / "lock", f"data directory {directory}"))
-            # Two data directories may share one file; and one file may have several names.
-            beside = file.resolve().with_name(f"{file.resolve().name}.lock")
-            held.enter_context(sole_owner(beside, f"database {file}"))
-        yield
-
-
-def _file(settings: Settings) -> Path:
-    engine = open_engine(settings.database)  # it refuses what names no file
-    engine.dispose()
-    return Path(engine.url.database or "")
+            take_away(repository, whoever=True)
+    finally:
+        repository.close()
 
 
 def _listener(settings: Settings) -> socket.socket:
@@ -129,13 +158,3 @@ def _listener(settings: Settings) -> socket.socket:
             f"Pass another port, for example --port {settings.port + 1}, or stop what uses it",
         ) from error
     return listener
-
-
-def _log_to_standard_error() -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
-    logging.getLogger("resnas").setLevel(logging.INFO)
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()

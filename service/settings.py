@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import secrets
 import tempfile
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from platformdirs import user_data_dir
-from pydantic import Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
-from resnas.storage import ArtifactStore
+from resnas.errors import ResnasError
+from resnas.storage import ArtifactStore, Storage
+from service.allowances import Allowances
 from service.errors import InvalidSetting, StartRefused
 
 if TYPE_CHECKING:
@@ -25,7 +28,12 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _log = logging.getLogger("resnas.service")
 
 
-class Settings(BaseSettings):
+def _listed(value: Any) -> Any:
+    """The words of a text like "a, b"."""
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+class Settings(Allowances):
     """Where things lie and where to listen.
 
     Arguments win over environment variables: `Settings.load(data_dir=...)`. Use that rather than
@@ -43,11 +51,34 @@ class Settings(BaseSettings):
     backbones_dir: Path | None = Field(
         None, description="of Python files that are backbones 'own/<file>'; default: none"
     )
+    storage_url: str = Field(
+        "",
+        description="of weights, exports and checkpoints: file:///folder or s3://bucket/prefix, "
+        "whose endpoint and credentials are the environment's AWS_…; default: the data directory",
+    )
     executor: str = Field("ray", description="what runs the trials of a job: ray or inline")
+    driver: str = Field(
+        "service.driver", description="the Python module that does a job, as a process of its own"
+    )
     ray_address: str | None = Field(None, description="of a cluster; default: a private local Ray")
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8642, ge=0, le=65535, description="0: any free one")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
+        (), description="names beside loopback's that the server answers to, with commas between"
+    )
     worker: bool = Field(True, description="whether the server runs jobs, too")
+    log_format: Literal["", "json", "text"] = Field(
+        "", description="of the log on stderr; default: text where a terminal is, else json"
+    )
+    durability: Literal["normal", "full"] = Field(
+        "normal", description="full: what was accepted survives a loss of power on SQLite, too"
+    )
+    jobs: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="at the same time, of one worker; default: 4 on a cluster, else 1",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -95,9 +126,29 @@ class Settings(BaseSettings):
         return self.database_url or own
 
     @property
+    def durable(self) -> bool:
+        """Whether every commit waits for the disk."""
+        return self.durability == "full"
+
+    @property
+    def jobs_at_once(self) -> int:
+        """How many jobs one worker runs at the same time.
+
+        A cluster's Ray shares its machines among them; on this machine one job's trials already
+        take all processors.
+        """
+        return self.jobs or (4 if self.ray_address else 1)
+
+    @property
     def on_loopback(self) -> bool:
         """Whether only programs of this machine can connect."""
         return self.host in LOOPBACK
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the server answers to beside loopback's names."""
+        everywhere = self.host in ("0.0.0.0", "::")
+        return self.allowed_hosts if everywhere else (*self.allowed_hosts, self.host)
 
     @property
     def token_path(self) -> Path:
@@ -107,7 +158,7 @@ class Settings(BaseSettings):
     @cached_property
     def artifacts(self) -> ArtifactStore:
         """Where weights and exported files are kept."""
-        return ArtifactStore(self.data_dir / "artifacts")
+        return ArtifactStore(self._kept("artifacts"))
 
     def log_path(self, name: str) -> Path:
         """Where the output of the job or export with the id `name` goes."""
@@ -116,6 +167,13 @@ class Settings(BaseSettings):
     def work_dir(self, job_id: str) -> Path:
         """Where a job's trials keep their state while they run."""
         return self.data_dir / "work" / job_id
+
+    def work(self, job_id: str) -> Storage:
+        """Where a job's trials keep their state while they run, on all machines of a cluster."""
+        return Storage(self._kept(f"work/{job_id}"))
+
+    def _kept(self, name: str) -> str:
+        return f"{(self.storage_url or str(self.data_dir)).rstrip('/')}/{name}"
 
     def prepare(self) -> None:
         """Make the data directory, readable by its owner only, and see that all is there.
@@ -142,6 +200,25 @@ class Settings(BaseSettings):
                 f"data directory {self.data_dir}",
                 f"it cannot be written: {error.strerror}",
                 "Pass --data-dir or set RESNAS_DATA_DIR to a folder of yours",
+            ) from error
+        if self.storage_url:
+            self._try_storage()
+
+    def _try_storage(self) -> None:
+        """See that the storage keeps what it is given, before a job finds that it does not."""
+        name = f"probe-{secrets.token_hex(8)}"
+        try:
+            storage = Storage(self.storage_url)
+            storage.write(name, name.encode())
+            storage.read(name)
+            storage.delete(name)
+        except ResnasError as error:
+            raise InvalidSetting("RESNAS_STORAGE_URL", error.found, error.next_step) from error
+        except OSError as error:
+            raise StartRefused(
+                f"RESNAS_STORAGE_URL {self.storage_url}",
+                f"nothing can be kept there: {error}",
+                "Make the bucket or folder, and give this user the right to write there (AWS_…)",
             ) from error
 
 

@@ -13,19 +13,23 @@ from service.jobs import Event, moves
 from service.runs import LEASE, ExportRun, JobRun, Run
 from service.settings import Settings
 from service.store.repository import Repository
+from service.upkeep import undisturbed
 
-BEAT = 2.0
+BEAT = 1.0
 """Seconds between two heartbeats; a wish to cancel is seen as late as that."""
-CONNECTIONS = 4
-"""To the database: a thread for jobs, one for exports, the heart, and one to spare."""
 POLL = 0.5
 """Seconds between two looks at an empty queue."""
 
 _log = logging.getLogger("resnas.worker")
 
 
+def connections(settings: Settings) -> int:
+    """To the database: a thread for each job, one for exports, the heart, two for the upkeep."""
+    return settings.jobs_at_once + 4
+
+
 class Worker:
-    """One job and one export at a time.
+    """Some jobs and one export at a time.
 
     Its repository should be its own: where it shares connections with a busy server, its
     heartbeats come late.
@@ -36,7 +40,7 @@ class Worker:
     def __init__(self, settings: Settings, repository: Repository) -> None:
         self.settings = settings
         self.repository = repository
-        self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self.name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._runs: set[Run] = set()
         self._runs_lock = threading.Lock()
         self._stop = threading.Event()
@@ -58,7 +62,7 @@ class Worker:
         over = threading.Event()
         queues = [
             threading.Thread(target=self._work_off, args=(take, stop), name=name)
-            for name, take in (("jobs", self._job), ("exports", self._export))
+            for name, take in (*self._job_queues(), ("exports", self._export))
         ]
         keepers = [
             threading.Thread(target=keep, args=(over,), name=name)
@@ -79,6 +83,9 @@ class Worker:
         """What this worker is at."""
         with self._runs_lock:
             return list(self._runs)
+
+    def _job_queues(self) -> list[tuple[str, Callable[[], Run | None]]]:
+        return [(f"jobs-{n}", self._job) for n in range(self.settings.jobs_at_once)]
 
     def _work_off(self, take: Callable[[], Run | None], stop: threading.Event) -> None:
         while not stop.is_set():
@@ -104,35 +111,20 @@ class Worker:
                 self._runs.discard(run)
 
     def _job(self) -> Run | None:
-        claimed = self.repository.jobs.claim(self.owner, LEASE, moves(Event.CLAIM))
+        claimed = self.repository.jobs.claim(self.name, LEASE, moves(Event.CLAIM))
         return JobRun(self.settings, self.repository, *claimed) if claimed else None
 
     def _export(self) -> Run | None:
-        claimed = self.repository.exports.claim(self.owner, LEASE, moves(Event.CLAIM))
+        claimed = self.repository.exports.claim(self.name, LEASE, moves(Event.CLAIM))
         return ExportRun(self.settings, self.repository, *claimed) if claimed else None
 
     def _keep_leases(self, over: threading.Event) -> None:
-        """Renew our own, and take away those that nobody renews any more."""
         while not over.wait(BEAT):
             for run in self.running():
-                _undisturbed(run.beat)
-            _undisturbed(self._take_away)
-
-    def _take_away(self) -> None:
-        for queue in (self.repository.jobs, self.repository.exports):
-            for lost in queue.expire(moves(Event.RELEASE), moves(Event.FAIL)):
-                _log.warning("the lease of %s ran out", lost)
+                undisturbed(run.beat)
 
     def _end_the_unheard(self, over: threading.Event) -> None:
         """Kill what has lost its lease by now, in a thread that never waits for the database."""
         while not over.wait(BEAT):
             for run in self.running():
-                _undisturbed(run.end_if_unheard)
-
-
-def _undisturbed(step: Callable[[], None]) -> None:
-    """Do `step`; a failure is logged, and its thread lives on to do the next one."""
-    try:
-        step()
-    except Exception as error:  # noqa: BLE001 - the leases of all runs hang on this thread
-        _log.warning("leases could not be looked at: %s", error)
+                undisturbed(run.end_if_unheard)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from resnas.errors import DatasetUnavailable
+
+_LONGEST = 255  # bytes
 
 
 def confined(root: Path, place: str, file_name: str) -> Path:
@@ -18,15 +21,56 @@ def confined(root: Path, place: str, file_name: str) -> Path:
     Raises:
         DatasetUnavailable: the name is a path, or a link that leads out of the root.
     """
-    if any(bad in file_name for bad in ("/", "\\", "\0")) or file_name in ("", ".", ".."):
+    plain = not any(bad in file_name for bad in ("/", "\\", "\0"))
+    if not plain or file_name in ("", ".", "..") or not _fits(file_name):
         raise DatasetUnavailable(
             place, f"{file_name!r} is not a plain name", "Pass a name without any path"
         )
-    path = (root / file_name).resolve()
-    if not path.is_relative_to(root.resolve()):
+    return inside(root, place, root / file_name)
+
+
+def _fits(file_name: str) -> bool:
+    """Whether a file system takes so long a name, and such characters."""
+    try:
+        return len(file_name.encode()) <= _LONGEST
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+
+
+def inside(root: Path, place: str, path: Path) -> Path:
+    """`path`, resolved; a link may lead anywhere under the data root, and nowhere else.
+
+    Raises:
+        DatasetUnavailable: it leads out of the root.
+    """
+    try:
+        found = path.resolve()
+    except (OSError, RuntimeError) as error:  # too long a name; links in a circle
+        raise DatasetUnavailable(
+            place, f"{path} cannot be found ({error})", "Choose another name"
+        ) from error
+    if not found.is_relative_to(root.resolve()):
         raise DatasetUnavailable(
             place,
-            f"{root / file_name} is a link that leads out of the data folder",
+            f"{path} is a link that leads out of the data folder",
             "Put the files themselves there",
         )
-    return path
+    return found
+
+
+def entries(folder: Path, root: Path | None) -> list[Path]:
+    """What lies in a folder, sorted.
+
+    Args:
+        folder: that exists.
+        root: that no link in the folder may lead out of; None: the folder is the operator's own.
+
+    Raises:
+        DatasetUnavailable: a link leads out of the root.
+    """
+    with os.scandir(folder) as found:
+        listed = sorted((entry.name, entry.is_symlink()) for entry in found)
+    if root is not None:
+        for name in (name for name, is_link in listed if is_link):
+            inside(root, str(folder), folder / name)
+    return [folder / name for name, _ in listed]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from resnas.errors import DatasetUnavailable
 from resnas.results import Size
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # others may start programs
+_MOST_PIXELS = 2**26  # of one picture: 200 MB once it is decoded, in each thread
 _BORDER = 1 / 16  # on each side: 224 are cropped from 256
 _THREADS = 8
 _BROKEN = (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
@@ -53,11 +56,8 @@ class PictureFiles:
     def _decoded(self, path: Path) -> Tensor:
         """(3, H, W) uint8."""
         height, width = self.size
-        try:
-            with Image.open(path) as file:
-                picture = file.convert("RGB")
-        except _BROKEN as error:
-            raise _corrupt(path, error) from error
+        with _opened(path) as file:
+            picture = file.convert("RGB")
         if picture.size != (width, height):
             picture = ImageOps.fit(
                 picture, (width, height), Image.Resampling.BILINEAR, bleed=_BORDER
@@ -71,14 +71,21 @@ def picture_size(path: Path) -> Size:
     Raises:
         DatasetUnavailable: it is no readable picture.
     """
+    with _opened(path) as file:
+        return (file.height, file.width)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """A picture whose header is read; a few bytes may declare more pixels than memory holds."""
     try:
-        with Image.open(path) as file:
-            return (file.height, file.width)
+        with Image.open(path, formats=_FORMATS) as file:
+            if file.width * file.height > _MOST_PIXELS:
+                raise ValueError(
+                    f"it declares {file.width}×{file.height} pixels, more than {_MOST_PIXELS:,}"
+                )
+            yield file
     except _BROKEN as error:
-        raise _corrupt(path, error) from error
-
-
-def _corrupt(path: Path, error: Exception) -> DatasetUnavailable:
-    return DatasetUnavailable(
-        str(path), f"it is no readable picture ({error})", "Repair or remove this file"
-    )
+        raise DatasetUnavailable(
+            str(path), f"it is no readable picture ({error})", "Repair or remove this file"
+        ) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resnas.datasets._files import confined
+from resnas.datasets._files import confined, inside
 from resnas.datasets._folders import by_class, classes_of
 from resnas.datasets._images import require_tenth, spread
 from resnas.datasets._listed import ListedDataset, Listing
@@ -45,8 +45,9 @@ class _Folder:
 
     def __init__(self, root: Path, name: str) -> None:
         self.place = f"imagefolder:{name}"
+        self.root = root
         self.path = confined(root, self.place, name)
-        train = self.path / "train"
+        train = inside(root, self.place, self.path / "train")
         if not train.is_dir():
             raise DatasetUnavailable(
                 self.place,
@@ -54,7 +55,7 @@ class _Folder:
                 "Put pictures there as train/<class>/<picture>, or point RESNAS_DATASETS_DIR "
                 "at the folder that holds it",
             )
-        self.classes = classes_of(train)
+        self.classes = classes_of(train, root)
 
     def facts(self) -> tuple[int, tuple[int, int, int]]:
         """(num_classes, input_size)."""
@@ -73,7 +74,7 @@ class _Folder:
 
     def listing(self, split: str) -> Listing:
         """(file, label) of every picture of `split`, sorted; empty where there is no folder."""
-        folder = self.path / split
+        folder = inside(self.root, self.place, self.path / split)
         if not folder.is_dir():
             return []
-        return by_class(folder, self.classes, every=split == "train")
+        return by_class(folder, self.classes, every=split == "train", root=self.root)

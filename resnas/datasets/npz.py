@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
+import math
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -19,7 +22,12 @@ from resnas.datasets._images import random_crop, require_tenth, statistics, with
 from resnas.errors import DatasetUnavailable
 
 _FORM = "It must hold x_train, y_train and may hold x_val, y_val, x_test, y_test"
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError)
+_UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(ValueError, EOFError, OSError, RuntimeError),  # the last: encrypted, or packed in a new way
+)
+_MOST_LABELS = 2**22
+_BOMB_BYTES, _BOMB_RATIO = 2**30, 500  # drawings of that size were seen packed to a hundredth
 _READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -85,6 +93,8 @@ class _Archive:
         classes = int(self._labels("train").max()) + 1
         if classes < 2:
             raise self._bad("y_train", "has a single class")
+        if classes > self._header("x_train")[0][0]:
+            raise self._bad("y_train", f"has the label {classes - 1}, and fewer pictures than that")
         for split in ("val", "test"):
             if f"x_{split}" not in self:
                 continue
@@ -115,7 +125,9 @@ class _Archive:
         count = self._header(f"x_{split}")[0][0]
         if dtype.kind not in "iu" or shape not in ((count,), (count, 1)):
             raise self._bad(array, f"is {dtype} {shape}, not integers ({count},)")
-        labels = torch.from_numpy(self._read(array).reshape(-1).astype(np.int64))
+        if count > _MOST_LABELS:
+            raise self._bad(array, f"has {count:,} labels, more than {_MOST_LABELS:,}")
+        labels = torch.from_numpy(self._read(array).reshape(-1).astype(np.int64, copy=False))
         if int(labels.min()) < 0:
             raise self._bad(array, f"has the label {int(labels.min())}; they count from 0")
         return labels
@@ -127,13 +139,21 @@ class _Archive:
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(f"{array}.npy") as file:
                 shape, _, dtype = _READERS[npy.read_magic(file)](file)
+                packed = archive.getinfo(f"{array}.npy")
         except (*_UNREADABLE, KeyError) as error:
             raise self._bad(array, f"has no readable header ({error})") from error
+        size = packed.file_size
+        if size > _BOMB_BYTES and size > _BOMB_RATIO * packed.compress_size:
+            raise self._bad(array, f"has {size:,} bytes packed in {packed.compress_size:,}")
         return shape, dtype
 
     def _read(self, array: str) -> NDArray[Any]:
+        shape, dtype = self._header(array)
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(f"{array}.npy") as file:
+                size = archive.getinfo(f"{array}.npy").file_size
+                if math.prod(shape) * dtype.itemsize > size:  # before memory is taken for it
+                    raise ValueError(f"it declares {shape} {dtype}, and has {size:,} bytes")
                 content: NDArray[Any] = npy.read_array(file, allow_pickle=False)
         except _UNREADABLE as error:
             raise self._bad(array, f"cannot be read ({error})") from error

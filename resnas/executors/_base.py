@@ -38,7 +38,13 @@ class Feed(Protocol):
         """A task ended well."""
 
     def failed(self, number: int, reason: str) -> None:
-        """A task raised, or its process died; `reason` is for a person to read."""
+        """A task raised; `reason` is for a person to read."""
+
+    def lost(self, number: int, reason: str) -> None:
+        """A task's process or machine died, or what it needs is away (ConnectionError).
+
+        The feed may hand the same task out again.
+        """
 
     def should_stop(self) -> bool:
         """Whether running tasks are to be ended now; asked at least once a report."""
@@ -47,7 +53,7 @@ class Feed(Protocol):
 class AbstractExecutor(ABC):
     """Runs tasks until the feed has no more.
 
-    No task is retried here: whoever keeps the results decides.
+    No task is retried here: the feed decides, which knows what has been kept of it.
 
     Args:
         parallel: tasks at the same time, at most.

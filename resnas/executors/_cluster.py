@@ -16,6 +16,7 @@ import ray
 from ray._private import ray_constants
 from ray._private import worker as ray_worker
 
+from resnas.executors._joining import must_be_joinable
 from resnas.executors._running import processors
 
 
@@ -28,11 +29,16 @@ def connected(address: str | None) -> Iterator[None]:
     Args:
         address: of a running cluster. None: a private Ray on loopback, which has all CPUs and
             GPUs that this process may use.
+
+    Raises:
+        ConnectionError, ClusterRefused: see `must_be_joinable`.
     """
     if ray.is_initialized():
         yield
     elif address is not None:
-        with environment({"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": None}):
+        must_be_joinable(address)
+        mode = os.environ.get("RAY_AUTH_MODE")
+        with environment({"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": mode}):
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
             yield from _until_shutdown()
     else:
@@ -54,20 +60,24 @@ def connected(address: str | None) -> Iterator[None]:
 
 @contextmanager
 def environment(values: Mapping[str, str | None]) -> Iterator[None]:
-    """Environment variables set (or, where None, only put back as they were) until the end.
+    """Environment variables set (or, where None, unset) until the end.
 
     Ray and Tune have settings that can be given in no other way.
     """
     before = {name: os.environ.get(name) for name in values}
-    os.environ.update({name: value for name, value in values.items() if value is not None})
+    _set(values)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        _set(before)
+
+
+def _set(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @contextmanager
@@ -116,7 +126,7 @@ def _private() -> dict[str, str | None]:
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's own processes, too: loopback
         # otherwise Ray would write a token of its own into the home directory
         "RAY_AUTH_TOKEN": os.environ.get("RAY_AUTH_TOKEN") or _token(),
-        "RAY_AUTH_MODE": None,  # Ray sets it to "token" by itself
+        "RAY_AUTH_MODE": None,  # then Ray demands a token, whatever was set or it has read before
         # workers import what the caller can import, installed or not
         "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
     }

@@ -48,6 +48,8 @@ class Inline(AbstractExecutor):
         except _Ended as end:
             if end.__cause__ is not None:
                 raise end.__cause__ from None
+        except ConnectionError as error:  # a storage that is away is no fault of the task
+            feed.lost(number, reason(error))
         except Exception as error:  # noqa: BLE001 - whatever a task raises is its own failure
             feed.failed(number, reason(error))
         else:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import ray
-from ray import cloudpickle, tune
+from ray import tune
 from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
@@ -19,7 +20,7 @@ from ray.tune.stopper import Stopper
 from resnas.errors import InvalidSpec
 from resnas.executors._base import AbstractExecutor, Feed, Json, Work
 from resnas.executors._cluster import connected, environment, quiet
-from resnas.executors._running import reason, threads
+from resnas.executors._trainable import packed, trainable
 
 _SETTINGS = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the new console prints tables however low its verbosity
@@ -28,6 +29,7 @@ _SETTINGS = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the feed is told
 }
 
+_log = logging.getLogger("resnas.executors")
 _ERROR_LINE = re.compile(r"^(?:ray\.exceptions\.)?((?!ActorDied)\w+Error: .+)$", re.MULTILINE)
 
 
@@ -64,18 +66,18 @@ class RayTune(AbstractExecutor):
             ConnectionError: there is no cluster at the address.
             RuntimeError: the feed waits for a running task, but none is running.
         """
-        packed = _packed(work)
+        carried = packed(work)
         settings = _SETTINGS | {"TUNE_MAX_PENDING_TRIALS_PG": str(self.parallel)}
         with quiet(), environment(settings), connected(self.address):
             self._check_resources()
             with TemporaryDirectory(prefix="resnas-tune-") as folder:
-                self._tune(feed, packed, folder)
+                self._tune(feed, carried, folder)
 
-    def _tune(self, feed: Feed, packed: bytes, folder: str) -> None:
+    def _tune(self, feed: Feed, carried: bytes, folder: str) -> None:
         trials = _Trials(feed)
         try:
             tune.run(
-                _trainable(packed, self.cpus),
+                trainable(carried, self.cpus),
                 search_alg=_FeedSearcher(feed, trials, self.parallel),
                 callbacks=[trials],
                 stop=_FeedStopper(trials),
@@ -124,6 +126,7 @@ class _Trials(tune.Callback):  # type: ignore[misc]
         self._trials: Sequence[Trial] = ()
         self._results: dict[int, list[Json]] = {}
         self._reasons: dict[int, str] = {}
+        self._placed: set[str] = set()
 
     def on_step_begin(self, iteration: int, trials: Sequence[Trial], **info: Any) -> None:
         self._trials = trials
@@ -136,6 +139,9 @@ class _Trials(tune.Callback):  # type: ignore[misc]
         self, iteration: int, trials: Sequence[Trial], trial: Trial, result: Json, **info: Any
     ) -> None:
         number = _number(trial)
+        if trial.trial_id not in self._placed:
+            self._placed.add(trial.trial_id)
+            _log.info("trial %d runs on %s", number, result.get("node_ip"))
         if "results" in result:
             self._results[number] = json.loads(result["results"])
         elif "reason" in result:
@@ -155,8 +161,11 @@ class _Trials(tune.Callback):  # type: ignore[misc]
         number = _number(trial)
         self.running.discard(number)
         if not self.stopping:
-            why = self._reasons.pop(number, "") or _death(trial)
-            self._tell(lambda: self.feed.failed(number, why))
+            why = self._reasons.pop(number, None)
+            if why is not None:
+                self._tell(lambda: self.feed.failed(number, why))
+            else:
+                self._tell(lambda: self.feed.lost(number, _death(trial)))
 
     def report(self, number: int, message: Json) -> bool:
         """Tell the feed what a task said; whether that task is to be ended."""
@@ -260,39 +269,5 @@ def _death(trial: Trial) -> str:
     text = page.read_text(encoding="utf-8") if page.is_file() else ""
     named: list[str] = _ERROR_LINE.findall(text)
     why = named[-1] if named else "killed, out of memory, or crashed"
-    return f"its process ended without an answer: {why}"
-
-
-def _packed(work: Work) -> bytes:
-    """`work` for other processes; it is opened in a trial, where a failing import can be told."""
-    try:
-        packed: bytes = cloudpickle.dumps(work)
-    except Exception as error:
-        raise InvalidSpec(
-            "executor 'ray'",
-            f"what a trial runs cannot be sent to another process: {reason(error)}",
-            "Keep locks, open files and the like out of the function or class that builds the "
-            "network, or search with executor='inline'",
-        ) from error
-    return packed
-
-
-def _trainable(packed: bytes, cpus: float) -> Callable[[Json], None]:
-    """What runs in the trial's process: the packed work, with Tune as its way to report."""
-
-    def trial(config: Json) -> None:
-        task = json.loads(config["task"])
-
-        def report(message: Json) -> None:
-            tune.report({"report": json.dumps(message), "number": task["number"]})
-
-        try:
-            with threads(cpus):
-                results = cloudpickle.loads(packed)(task, report)
-            tune.report({"results": json.dumps(results)})
-        except Exception as error:
-            # raised again: a process in an unknown state (a broken GPU context) is not used again
-            tune.report({"reason": reason(error)})
-            raise
-
-    return trial
+    gone = "its node has died" in text
+    return "its machine is gone" if gone else f"its process ended without an answer: {why}"

@@ -14,7 +14,7 @@ from resnas.errors import (
     UnknownName,
 )
 from service.client_errors import NotAllowed, Refused, ServerUnreachable
-from service.errors import InvalidSetting, NotFound
+from service.errors import InvalidKey, InvalidSetting, NotFound
 
 
 class Exit(IntEnum):
@@ -35,6 +35,7 @@ _CODES: tuple[tuple[type[ResnasError], Exit], ...] = (
     (NotFound, Exit.NOT_FOUND),
     (Refused, Exit.USAGE),
     (InvalidSetting, Exit.USAGE),
+    (InvalidKey, Exit.USAGE),
     (UnknownName, Exit.USAGE),
     (InvalidSpec, Exit.USAGE),
     (InvalidResizer, Exit.USAGE),

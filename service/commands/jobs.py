@@ -61,6 +61,13 @@ def submit(
     seed: Seed = None,
     budget_ms: BudgetMs = None,
     stop_early: StopEarly = False,
+    priority: Annotated[
+        int, typer.Option(min=-100, max=100, help="Of your own jobs the highest runs first.")
+    ] = 0,
+    idempotency_key: Annotated[
+        str | None,
+        typer.Option(help="Of a submission whose answer was lost: it makes no second job."),
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Follow it to its end.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -82,7 +89,7 @@ def submit(
         stop_early=stop_early,
     )
     with Client() as client:
-        job = client.submit(spec)
+        job = client.submit(spec, priority=priority, idempotency_key=idempotency_key)
         if watch:
             _follow(client, job, as_json)
         elif as_json:
@@ -161,6 +168,16 @@ def cancel(job: JobId, as_json: Json = False) -> None:
         show_json(found)
     else:
         say(f"Job {found.id} is {found.state}.")
+
+
+def retry(job: JobId, as_json: Json = False) -> None:
+    """Queue a failed job once more; the trials that it completed are kept."""
+    with Client() as client:
+        found = client.retry(find_job(client, job).id)
+    if as_json:
+        show_json(found)
+    else:
+        say(f"Job {found.id} is {found.state}. Follow it with 'resnas watch {found.id}'.")
 
 
 def export(

@@ -1,27 +1,39 @@
-"""Whether the server lives, and whether it can work."""
+"""Whether the server lives, whether it can work, and its figures."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
+from prometheus_client import CONTENT_TYPE_LATEST
 
-from service.deps import RepositoryDep
+from service.deps import ServicesDep
+from service.readiness import check_ready
 from service.schemas import Health
 
 router = APIRouter(tags=["health"])
 
 
 @router.get("/livez")
-def livez() -> Health:
-    """The process answers."""
+async def livez() -> Health:
+    """The process answers; whatever it depends on."""
     return Health()
 
 
 @router.get("/readyz")
-def readyz(repository: RepositoryDep) -> Health:
-    """The database answers, too."""
-    repository.ping()
+def readyz(services: ServicesDep) -> Health:
+    """It can work: the database answers and has our schema, there is room, and it goes on."""
+    check_ready(services)
     return Health()
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"description": "As Prometheus reads them", "content": {"text/plain": {}}}},
+)
+def metrics(services: ServicesDep) -> Response:
+    """Figures: requests, the queue, leases, trials, fronts."""
+    return Response(services.figures.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 @router.get("/", include_in_schema=False)

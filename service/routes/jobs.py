@@ -1,69 +1,86 @@
-"""Jobs: submit, look, cancel; their trials and their front."""
+"""Jobs: submit, look, cancel, try again; their trials."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response, status
-from starlette.convertors import Convertor, register_url_convertor
+from fastapi.responses import JSONResponse
 
 from resnas.backbones import own_from
 from resnas.spec import JobSpec
-from service import fronts, jobs
+from service import fronts, jobs, quotas
+from service.conditional import RevalidationDep
 from service.deps import (
     Cursor,
     Limit,
+    PrincipalDep,
     RepositoryDep,
     SettingsDep,
     decode_cursor,
     encode_cursor,
     page_size,
 )
-from service.schemas import FrontAnswer, FrontQuery, JobAnswer, Page, TrialAnswer
-from service.store.values import State
+from service.idempotency import Keep, OnceDep, Reply, forgotten
+from service.plans import PlanAnswer
+from service.routes._paths import JOB, JobId
+from service.schemas import JobAnswer, Page, TrialAnswer
+from service.store.repository import Repository
+from service.store.values import Job, State
+
+router = APIRouter(tags=["jobs"])
 
 
-class _Plain(Convertor[str]):
-    """A part of a path without a colon: `x:cancel` is no job, but something done to one."""
-
-    regex = "[^/:]+"
-
-    def convert(self, value: str) -> str:
-        """The part as it is."""
-        return value
-
-    def to_string(self, value: str) -> str:
-        """The part as it is."""
-        return value
-
-
-register_url_convertor("plain", _Plain())
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-
-
-@router.post("", status_code=status.HTTP_202_ACCEPTED)
+@router.post(
+    "/v1/jobs",
+    status_code=status.HTTP_202_ACCEPTED,
+    response_model=JobAnswer,
+    responses={200: {"model": PlanAnswer, "description": "It could be done; nothing was stored"}},
+)
 def submit(
-    spec: JobSpec, response: Response, repository: RepositoryDep, settings: SettingsDep
-) -> JobAnswer:
+    spec: JobSpec,
+    once: OnceDep,
+    repository: RepositoryDep,
+    settings: SettingsDep,
+    principal: PrincipalDep,
+    validate_only: Annotated[
+        bool, Query(description="only tell what it would come to, and store nothing")
+    ] = False,
+    priority: Annotated[
+        int, Query(ge=-100, le=100, description="of your own jobs, the highest runs first")
+    ] = 0,
+) -> Response:
     """Hand in a job. It is stored, not necessarily started, when this answers."""
-    with own_from(settings.backbones_dir):
-        job = jobs.submit(repository, spec, settings.datasets_dir)
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
-    return JobAnswer.of(job)
+
+    def hand_in(keep: Keep) -> Reply:
+        with own_from(settings.backbones_dir):
+            prepared = jobs.check(spec, settings.datasets_dir)
+        quotas.check_job(settings, principal, prepared)
+        if validate_only:
+            return Reply(status.HTTP_200_OK, PlanAnswer.of(prepared))
+        quotas.check_queue(settings, principal, repository)
+        also = keep(_accepted)
+        return _accepted(jobs.submit(repository, prepared, principal.owner, priority, also))
+
+    if validate_only:  # it does nothing, so it may be asked as often as one likes
+        return JSONResponse(hand_in(forgotten).body.model_dump(mode="json"))
+    asked = {"spec": spec.model_dump(mode="json"), "priority": priority}
+    return once.respond(asked, hand_in)
 
 
-@router.get("")
+@router.get("/v1/jobs")
 def list_jobs(
     repository: RepositoryDep,
+    principal: PrincipalDep,
     state: State | None = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[JobAnswer]:
-    """All jobs, newest first."""
+    """Your jobs, newest first; an administrator's list has everybody's."""
     listing = f"jobs:{state or ''}"
     before = decode_cursor(listing, cursor, str) if cursor else None
     size = page_size(limit)
-    found = repository.jobs.page(size + 1, state, before)
+    found = repository.jobs.page(size + 1, state, before, principal.sees)
     shown = found[:size]
     bests = fronts.best_of_jobs(repository, shown)
     return Page(
@@ -72,50 +89,74 @@ def list_jobs(
     )
 
 
-@router.get("/{job_id:plain}")
-def show(job_id: str, repository: RepositoryDep) -> JobAnswer:
+@router.get(JOB)
+def show_job(
+    job_id: JobId, repository: RepositoryDep, principal: PrincipalDep, version: RevalidationDep
+) -> JobAnswer:
     """One job."""
-    job = jobs.get(repository, job_id)
-    return JobAnswer.of(job, fronts.best_of_jobs(repository, [job]).get(job.id))
+    job = jobs.get(repository, job_id, principal.sees)
+    version.tag(job.id, job.events, job.state)
+    return _shown(repository, job)
 
 
-@router.post("/{job_id:plain}:cancel")
-def cancel(job_id: str, repository: RepositoryDep) -> JobAnswer:
+@router.post(JOB + ":cancel")
+def cancel_job(job_id: JobId, repository: RepositoryDep, principal: PrincipalDep) -> JobAnswer:
     """Ask for the end of a job: a queued one ends at once, a running one within seconds."""
-    job = jobs.cancel(repository, job_id)
-    return JobAnswer.of(job, fronts.best_of_jobs(repository, [job]).get(job.id))
+    return _shown(repository, jobs.cancel(repository, job_id, principal.sees))
 
 
-@router.get("/{job_id:plain}/trials")
+@router.post(JOB + ":retry", response_model=JobAnswer)
+def retry_job(
+    job_id: JobId,
+    once: OnceDep,
+    repository: RepositoryDep,
+    settings: SettingsDep,
+    principal: PrincipalDep,
+) -> Response:
+    """Queue a failed job once more; the trials that it completed are kept."""
+
+    def try_again(keep: Keep) -> Reply:
+        quotas.check_queue(settings, principal, repository)
+
+        job = jobs.retry(repository, job_id, principal.sees, keep(_queued_again))
+        return Reply(status.HTTP_200_OK, _shown(repository, job))
+
+    return once.respond(None, try_again)
+
+
+@router.get(JOB + "/trials")
 def list_trials(
-    job_id: str, repository: RepositoryDep, limit: Limit = 50, cursor: Cursor = None
+    job_id: JobId,
+    repository: RepositoryDep,
+    principal: PrincipalDep,
+    version: RevalidationDep,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Page[TrialAnswer]:
     """The trials of a job by number, those that are running included."""
-    job = jobs.get(repository, job_id)
+    job = jobs.get(repository, job_id, principal.sees)
     listing = f"trials:{job.id}"
     after = decode_cursor(listing, cursor, int) if cursor else -1
     size = page_size(limit)
     found = repository.trials.page(job.id, size + 1, after)
     shown = found[:size]
-    return Page(
+    page = Page[TrialAnswer](
         items=[TrialAnswer.of(trial) for trial in shown],
         next_cursor=encode_cursor(listing, shown[-1].number) if len(found) > size else None,
     )
+    # An attempt that goes on repeats epochs, which is no event but seen here.
+    version.tag(page.model_dump_json())
+    return page
 
 
-@router.get("/{job_id:plain}/front")
-def show_front(
-    job_id: str, query: Annotated[FrontQuery, Query()], repository: RepositoryDep
-) -> FrontAnswer:
-    """The Pareto front of the job's completed trials, cheapest first; chosen on validation."""
-    job = jobs.get(repository, job_id)
-    front = fronts.front(
-        repository,
-        job,
-        max_gmacs=query.max_gmacs,
-        min_accuracy=query.min_accuracy,
-        include_dominated=query.include_dominated,
-    )
-    ids = [candidate.point.architecture_id for candidate in front.candidates]
-    sizes = repository.trials.architectures(ids)
-    return FrontAnswer.of(front, sizes, counter=str(job.estimate["counter"]))
+def _accepted(job: Job) -> Reply:
+    headers = {"Location": f"/v1/jobs/{job.id}"}
+    return Reply(status.HTTP_202_ACCEPTED, JobAnswer.of(job), headers)
+
+
+def _queued_again(job: Job) -> Reply:
+    return Reply(status.HTTP_200_OK, JobAnswer.of(job))
+
+
+def _shown(repository: Repository, job: Job) -> JobAnswer:
+    return JobAnswer.of(job, fronts.best_of_jobs(repository, [job]).get(job.id))

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from service.errors import Failure
 from service.store import leases
 from service.store.clock import moment
 from service.store.ids import is_id, new_id
 from service.store.leases import Moves
-from service.store.models import ArchitectureRow, ExportRow
+from service.store.models import ArchitectureRow, ExportRow, JobRow
 from service.store.session import Database
 from service.store.values import Export, Json, Lease, State
 
@@ -29,6 +30,7 @@ class Exports:
         format: str,
         is_kept: Callable[[str], bool] = lambda _: True,
         multiple_of: int = 1,
+        also: Callable[[Session, Export], None] | None = None,
     ) -> Export:
         """A queued export; the one there is already, where it has not failed or lost its file.
 
@@ -37,11 +39,12 @@ class Exports:
             format: name of an exporter.
             is_kept: whether the artifact of that digest is still there.
             multiple_of: of what its learned sizes become multiples.
+            also: what is written in the same transaction.
         """
         with self.database.write() as session:
             # Locked, so that two who ask at once get the same export.
-            owner = ArchitectureRow.id == architecture_id
-            session.execute(select(ArchitectureRow.id).where(owner).with_for_update())
+            asked = ArchitectureRow.id == architecture_id
+            session.execute(select(ArchitectureRow.id).where(asked).with_for_update())
             found = session.scalars(
                 select(ExportRow).where(
                     ExportRow.architecture_id == architecture_id,
@@ -62,19 +65,38 @@ class Exports:
                 session.add(row)
                 session.flush()
                 session.refresh(row)
-            return _export(row)
+            export = _export(row)
+            if also:
+                also(session, export)
+            return export
 
-    def get(self, export_id: str) -> Export | None:
-        """The export of that id."""
+    def get(self, export_id: str, owner: str | None = None) -> Export | None:
+        """The export of that id, of a job of `owner` where one is named."""
+        query = select(ExportRow).where(ExportRow.id == export_id)
+        if owner is not None:
+            query = query.join(ArchitectureRow).join(JobRow).where(JobRow.owner == owner)
         with self.database.read() as session:
-            row = session.get(ExportRow, export_id) if is_id(export_id) else None
+            row = session.scalar(query) if is_id(export_id) else None
             return _export(row) if row else None
 
-    def claim(self, owner: str, seconds: float, moves: Moves) -> tuple[Export, Lease] | None:
-        """Give the oldest queued export to `owner`; None if there is none."""
+    def stored_bytes(self, owner: str) -> int:
+        """What the exported files of the owner's jobs take; one that is there twice counts once."""
+        files = (
+            select(ExportRow.sha256, func.max(ExportRow.size).label("size"))
+            .join(ArchitectureRow)
+            .join(JobRow)
+            .where(JobRow.owner == owner, ExportRow.sha256.is_not(None))
+            .group_by(ExportRow.sha256)
+            .subquery()
+        )
+        with self.database.read() as session:
+            return int(session.scalar(select(func.coalesce(func.sum(files.c.size), 0))) or 0)
+
+    def claim(self, worker: str, seconds: float, moves: Moves) -> tuple[Export, Lease] | None:
+        """Give the oldest queued export to `worker`; None if there is none."""
         with self.database.write() as session:
-            row = leases.claim(session, ExportRow, owner, seconds, moves)
-            return (_export(row), Lease(row.id, owner, row.attempt)) if row else None
+            row = leases.claim(session, ExportRow, worker, seconds, moves)
+            return (_export(row), Lease(row.id, worker, row.attempt)) if row else None
 
     def renew(self, lease: Lease, seconds: float) -> State:
         """Hold the export for `seconds` from now.
@@ -119,11 +141,19 @@ class Exports:
             row = leases.fenced(session, ExportRow, lease)
             return leases.crash(session, row, release, fail, error)
 
-    def expire(self, release: Moves, fail: Moves) -> list[str]:
-        """Take away every lease whose time is over; returns the ids of those exports."""
+    def expire(self, release: Moves, fail: Moves, *, whoever: bool = False) -> list[str]:
+        """Take away every lease whose time is over; returns the ids of those exports.
+
+        Args:
+            release: moves of that event, for what is to be tried again.
+            fail: moves of that event, for what used up its attempts.
+            whoever: take away all, because no other process works with this database.
+        """
         with self.database.write() as session:
-            taken = leases.expire(session, ExportRow, release, fail)
-            return [export_id for export_id, _ in taken]
+            late = leases.overdue(session, ExportRow, whoever=whoever)
+            for row in late:
+                leases.crash(session, row, release, fail, leases.silence(row))
+            return [row.id for row in late]
 
 
 def _export(row: ExportRow) -> Export:

@@ -1,7 +1,7 @@
 """Claim, renew, give back, take away: the same protocol for jobs and exports.
 
-A claim sets owner, deadline and attempt in one statement. Every later write of the worker names
-(id, owner, attempt); where that is not the row's any more, nothing is written and the worker is
+A claim sets worker, deadline and attempt in one statement. Every later write of the worker names
+(id, worker, attempt); where that is not the row's any more, nothing is written and the worker is
 told to stop. A late write of an attempt that nobody has replaced yet is still accepted.
 
 Which state follows which is not decided here: callers pass the moves of one event.
@@ -9,10 +9,10 @@ Which state follows which is not decided here: callers pass the moves of one eve
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TypeVar
 
-from sqlalchemy import literal, select, update
+from sqlalchemy import literal, select, true, update
 from sqlalchemy.orm import Session
 
 from service.errors import Failure, LeaseLost
@@ -24,18 +24,35 @@ Row = TypeVar("Row", JobRow, ExportRow)
 Moves = Mapping[State, State]
 """For one event: from which state to which."""
 
-PAUSES = (2.0, 10.0)
+PAUSES = (1.0, 3.0, 10.0, 30.0)
 """Seconds between a crash and the next attempt, after the first crash, the second, ..."""
 MAX_CRASHES = len(PAUSES) + 1
+"""So many attempts in a row that bring nothing are a poisonous job's."""
+CANCEL_WITHIN = 8.0
+"""Seconds that a worker has to end what is to be cancelled; then it is cancelled without it."""
 ENDED = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
 
 
 def claim(
-    session: Session, model: type[Row], owner: str, seconds: float, moves: Moves
+    session: Session,
+    model: type[Row],
+    worker: str,
+    seconds: float,
+    moves: Moves,
 ) -> Row | None:
-    """Give the oldest waiting row to `owner` for `seconds`; None if nothing waits."""
+    """Give the oldest waiting row to `worker` for `seconds`; None if nothing waits.
+
+    Jobs are taken by turns: see `handover`.
+
+    Args:
+        session: of a transaction that writes.
+        model: which rows.
+        worker: who asks.
+        seconds: until its lease runs out if it is not renewed.
+        moves: from the one state that waits to the one that runs.
+    """
     ((waiting, running),) = moves.items()
-    oldest = (
+    first = (
         select(model.id)
         .where(model.state == waiting, model.not_before <= now_ms())
         .order_by(model.id)
@@ -45,10 +62,10 @@ def claim(
     )
     taken = (
         update(model)
-        .where(model.id == oldest)
+        .where(model.id == first)
         .values(
             state=running,
-            owner=owner,
+            worker=worker,
             lease_until=now_ms() + literal(round(seconds * 1000)),
             attempt=model.attempt + 1,
             started_at=now_ms(),
@@ -69,29 +86,37 @@ def fenced(session: Session, model: type[Row], lease: Lease) -> Row:
         select(model)
         .where(
             model.id == lease.id,
-            model.owner == lease.owner,
+            model.worker == lease.worker,
             model.attempt == lease.attempt,
             model.state.in_(LEASED),
         )
         .with_for_update()
     ).scalar_one_or_none()
     if row is None:
-        raise LeaseLost(
-            f"{model.__tablename__} {lease.id}",
-            f"attempt {lease.attempt} of {lease.owner} is not the current one any more",
-            "Stop working on it; whoever holds it now goes on",
-        )
+        raise lost(model, lease)
     return row
+
+
+def lost(model: type[Row], lease: Lease) -> LeaseLost:
+    """What whoever holds an old lease is told."""
+    return LeaseLost(
+        f"{model.__tablename__} {lease.id}",
+        f"attempt {lease.attempt} of {lease.worker} is not the current one any more",
+        "Stop working on it; whoever holds it now goes on",
+    )
 
 
 def renew(session: Session, model: type[Row], lease: Lease, seconds: float) -> State:
     """Hold the row for `seconds` from now; returns its state, which may ask for a stop.
 
+    What is to be cancelled is held no longer than its worker was given to end it.
+
     Raises:
         LeaseLost: as `fenced`.
     """
     row = fenced(session, model, lease)
-    row.lease_until = _in(session, seconds)
+    if State(row.state) is not State.CANCELLING:
+        row.lease_until = in_seconds(session, seconds)
     return State(row.state)
 
 
@@ -99,7 +124,7 @@ def move(session: Session, row: Row, moves: Moves, error: Failure | None) -> Sta
     """Take the step that `moves` has for the row's state, and give up its lease."""
     new = moves[State(row.state)]
     row.state = new
-    row.owner = row.lease_until = None
+    row.worker = row.lease_until = None
     row.error = error.model_dump() if error and new is not State.CANCELLED else None
     if new in ENDED:
         row.finished_at = session.scalar(select(now_ms()))
@@ -111,32 +136,34 @@ def crash(session: Session, row: Row, release: Moves, fail: Moves, error: Failur
     row.crashes += 1
     last = row.crashes >= MAX_CRASHES
     if last:
-        error = error.model_copy(update={"found": f"{error.found}, {row.crashes} times"})
+        found = f"{error.found}, {row.crashes} times in a row without any progress"
+        error = error.model_copy(update={"found": found, "reason": "poison"})
     else:
-        row.not_before = _in(session, PAUSES[row.crashes - 1])
+        row.not_before = in_seconds(session, PAUSES[row.crashes - 1])
     return move(session, row, fail if last else release, error)
 
 
-def expire(
-    session: Session, model: type[Row], release: Moves, fail: Moves
-) -> Sequence[tuple[str, State]]:
-    """Take away every lease whose time is over; returns what became of each row."""
-    overdue = session.scalars(
-        select(model)
-        .where(model.state.in_(LEASED), model.lease_until < now_ms())
-        .with_for_update(skip_locked=True)
-    )
-    return [(row.id, crash(session, row, release, fail, _silence(row))) for row in overdue]
+def overdue(session: Session, model: type[Row], *, whoever: bool = False) -> list[Row]:
+    """The rows whose lease is over, locked; `whoever`: all that are leased.
+
+    Who shares the database with no other process may say `whoever` before it begins: the workers
+    that held those leases are gone.
+    """
+    late = true() if whoever else model.lease_until < now_ms()
+    query = select(model).where(model.state.in_(LEASED), late)
+    return list(session.scalars(query.with_for_update(skip_locked=True)))
 
 
-def _in(session: Session, seconds: float) -> int:
+def in_seconds(session: Session, seconds: float) -> int:
     """The database's time, so many seconds from now."""
     return session.execute(select(now_ms() + literal(round(seconds * 1000)))).scalar_one()
 
 
-def _silence(row: JobRow | ExportRow) -> Failure:
+def silence(row: JobRow | ExportRow) -> Failure:
+    """The reason of an attempt that was not heard of any more."""
     return Failure(
-        place=f"worker {row.owner}",
+        place=f"worker {row.worker}",
         found="it was not heard of until its lease ran out",
         next_step="See whether the worker still runs, and its log",
+        reason="lost",
     )

@@ -1,21 +1,28 @@
-"""The schema is brought up to date when a program opens the database: all of it or nothing."""
+"""The schema is brought up to date when a program opens the database: all of it or nothing.
+
+A database that is a file is looked at first, and copied before its schema changes.
+"""
 
 from __future__ import annotations
 
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, text
+from sqlalchemy import URL, Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from service.errors import StartRefused
+from service.store.backups import back_up
+from service.store.models import Base
 from service.store.session import open_engine, writing
+from service.store.sqlite_file import refuse_damage, refuse_network
 
 VERSION_TABLE = "resnas_version"  # others (Optuna, MLflow) write their own into alembic_version
 _LOCK = 0x7265736E6173  # "resnas": whoever migrates holds it
@@ -25,7 +32,8 @@ def migrate(url: str | URL) -> None:
     """Upgrade the database at `url` in one transaction, alone.
 
     Raises:
-        StartRefused: it cannot be reached, or a newer version of this program made it.
+        StartRefused: it cannot be reached, is damaged, lies on a network file system, or a newer
+            version of this program made it.
     """
     # SQLite rebuilds a table to alter it; with foreign keys on, dropping the old one would
     # take the rows that point at it along.
@@ -35,6 +43,7 @@ def migrate(url: str | URL) -> None:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SET LOCAL lock_timeout = 0"))  # it takes what it takes
                 connection.execute(text("SET LOCAL statement_timeout = 0"))
+                connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
             _upgrade(connection)
     except DBAPIError as error:
@@ -53,7 +62,9 @@ def _alone(engine: Engine) -> Iterator[None]:
     if engine.dialect.name != "sqlite":
         yield
         return
-    path = Path(f"{engine.url.database}.migrating")
+    database = Path(engine.url.database or "")
+    path = Path(f"{database}.migrating")
+    refuse_network(database)
     try:
         file = path.open("w")
     except OSError as error:
@@ -64,20 +75,63 @@ def _alone(engine: Engine) -> Iterator[None]:
         ) from error
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        refuse_damage(database)
         yield
 
 
-def _upgrade(connection: Connection) -> None:
+@dataclass(frozen=True)
+class Standing:
+    """How a database's schema stands to this program.
+
+    Attributes:
+        found: the revision it is at; None before the first migration.
+        newest: the revision that this program needs.
+        known: whether this program knows what was found.
+    """
+
+    found: str | None
+    newest: str
+    known: bool
+
+
+def standing(connection: Connection) -> Standing:
+    """How the schema of the connected database stands."""
+    scripts = ScriptDirectory.from_config(migrations(connection))
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    found = context.get_current_revision()
+    known = {None, *(script.revision for script in scripts.walk_revisions())}
+    return Standing(found, scripts.get_current_head() or "", found in known)
+
+
+def migrations(connection: Connection) -> Config:
+    """What alembic's commands need to change the schema within the connection's transaction."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-    newer = set(context.get_current_heads()) - known
-    if newer:
+    return config
+
+
+def _upgrade(connection: Connection) -> None:
+    now = standing(connection)
+    if not now.known:
         raise StartRefused(
             f"database {connection.engine.url.render_as_string(hide_password=True)}",
-            f"its schema {min(newer)!r} is from a newer version of resnas",
+            f"its schema {now.found!r} is from a newer version of resnas",
             "Install that version, or use another data directory or database",
         )
-    command.upgrade(config, "head")
+    if now.found is None:
+        _refuse_tables_of_others(connection)
+    elif connection.dialect.name == "sqlite" and now.found != now.newest:
+        back_up(Path(connection.engine.url.database or ""), now.found)
+    command.upgrade(migrations(connection), "head")
+
+
+def _refuse_tables_of_others(connection: Connection) -> None:
+    """See that a database which we have never used has no tables of the names of ours."""
+    theirs = Base.metadata.tables.keys() & set(inspect(connection).get_table_names())
+    if theirs:
+        raise StartRefused(
+            f"database {connection.engine.url.render_as_string(hide_password=True)}",
+            f"another program's table {min(theirs)!r} already exists",
+            "Give resnas a database, or a schema of PostgreSQL, of its own",
+        )

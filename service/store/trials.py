@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from resnas.results import Architecture, EpochMetrics, TrialResult, TrialState
 from service.store import leases
 from service.store.clock import moment, now_ms
+from service.store.events import EPOCH, TRIAL, tell
 from service.store.ids import is_id, new_id
 from service.store.models import ArchitectureRow, JobRow, TrialRow
 from service.store.session import Database
-from service.store.values import Lease, Point, StoredArchitecture, Trial
+from service.store.values import Json, Lease, StoredArchitecture, Trial
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,16 @@ class Trials:
             LeaseLost: somebody else has the job, or it is over.
         """
         with self.database.write() as session:
-            leases.fenced(session, JobRow, lease)
+            job = leases.fenced(session, JobRow, lease)
             row = _row(session, lease.id, metrics.trial)
-            if row.state == TrialState.RUNNING:
-                row.progress = metrics.model_dump(mode="json", exclude={"trial"})
+            if row.state != TrialState.RUNNING:
+                return
+            row.progress = metrics.model_dump(mode="json", exclude={"trial"})
+            reached, trial = dict(job.reached or {}), str(metrics.trial)
+            if metrics.epoch > reached.get(trial, 0):  # or an attempt that goes on repeats it
+                job.reached = reached | {trial: metrics.epoch}
+                job.crashes = 0
+                tell(session, job, EPOCH, metrics.model_dump(mode="json"))
 
     def record(self, lease: Lease, result: TrialResult) -> bool:
         """Keep what a trial came to, its architecture and the job's count, all at once.
@@ -54,6 +61,9 @@ class Trials:
             _fill(row, result)
             row.finished_at = session.scalar(select(now_ms()))
             job.trials_done += 1
+            job.crashes = 0
+            job.reached = {n: e for n, e in (job.reached or {}).items() if n != str(row.number)}
+            tell(session, job, TRIAL, _ending(row, job))
             return True
 
     def finished(self, job_id: str) -> list[TrialResult]:
@@ -77,23 +87,18 @@ class Trials:
         with self.database.read() as session:
             return [_trial(row) for row in session.scalars(query)]
 
-    def points(self, job_ids: Sequence[str]) -> list[Point]:
-        """The completed trials of these jobs, as a front sees them."""
-        query = (
-            select(*_POINT)
-            .where(TrialRow.job_id.in_(job_ids), *_COMPLETE)
-            .order_by(TrialRow.number)
-        )
-        with self.database.read() as session:
-            return [Point(**row) for row in session.execute(query).mappings()]
-
-    def architecture(self, architecture_id: str) -> StoredArchitecture | None:
-        """The architecture of that id, with the trial that found it."""
+    def architecture(
+        self, architecture_id: str, owner: str | None = None
+    ) -> StoredArchitecture | None:
+        """The architecture of that id, of a job of `owner` where one is named, with its trial."""
         query = (
             select(ArchitectureRow, TrialRow.result)
             .join(TrialRow, TrialRow.architecture_id == ArchitectureRow.id)
             .where(ArchitectureRow.id == architecture_id)
         )
+        if owner is not None:
+            query = query.join(JobRow, ArchitectureRow.job_id == JobRow.id)
+            query = query.where(JobRow.owner == owner)
         with self.database.read() as session:
             found = session.execute(query).one_or_none() if is_id(architecture_id) else None
             return _architecture(*found) if found else None
@@ -104,15 +109,6 @@ class Trials:
         with self.database.read() as session:
             rows = session.scalars(query)
             return {row.id: Architecture.model_validate(row.document) for row in rows}
-
-
-_COMPLETE: tuple[ColumnElement[bool], ...] = (
-    TrialRow.state == TrialState.COMPLETE,
-    TrialRow.architecture_id.is_not(None),
-    TrialRow.val_accuracy.is_not(None),
-    TrialRow.macs.is_not(None),
-)
-_POINT = [getattr(TrialRow, field.name) for field in fields(Point)]
 
 
 def _row(session: Session, job_id: str, number: int) -> TrialRow:
@@ -140,7 +136,23 @@ def _fill(row: TrialRow, result: TrialResult) -> None:
     row.val_accuracy = result.val_accuracy
     row.test_accuracy = result.test_accuracy
     row.macs = result.macs
+    row.latency_ms = result.latency_ms
     row.result = result.model_dump(mode="json")
+
+
+def _ending(row: TrialRow, job: JobRow) -> Json:
+    """What the event of a trial's end says."""
+    return {
+        "number": row.number,
+        "state": row.state,
+        "resizer": row.resizer,
+        "lam": row.lam,
+        "val_accuracy": row.val_accuracy,
+        "test_accuracy": row.test_accuracy,
+        "gmacs": None if row.macs is None else row.macs / 1e9,
+        "architecture_id": row.architecture_id,
+        "trials_done": job.trials_done,
+    }
 
 
 def _trial(row: TrialRow) -> Trial:

@@ -28,6 +28,9 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
+LOCAL = "local"
+"""The owner of whatever is asked for with the token of the first start."""
+
 LEASED = (State.RUNNING, State.CANCELLING)
 """States in which a worker holds the lease."""
 
@@ -37,7 +40,7 @@ class Lease:
     """The right to write about one job or export; void as soon as the attempt is not the latest."""
 
     id: str
-    owner: str
+    worker: str
     attempt: int
 
 
@@ -47,10 +50,16 @@ class Job:
 
     Attributes:
         spec: a JobSpec as it was accepted; `asked` reads it.
+        owner: who handed it in.
+        priority: of an owner's jobs the highest is claimed first, of equal ones the oldest.
+        events: how many events it has had: the number of the last one.
     """
 
     id: str
     state: State
+    owner: str
+    priority: int
+    events: int
     spec: Json
     estimate: Json
     trials_done: int
@@ -151,3 +160,13 @@ class Export:
     error: Failure | None
     created_at: datetime
     finished_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One event of a job: `state`, `epoch` or `trial`, numbered from 1 without a gap."""
+
+    number: int
+    kind: str
+    data: Json
+    created_at: datetime

@@ -26,6 +26,12 @@ def fail(task: Json, report: Report) -> list[Json]:
     return count(task, report)
 
 
+def lose_touch(task: Json, report: Report) -> list[Json]:
+    if task["number"] == 0:
+        raise ConnectionRefusedError("the bucket is away")
+    return [{"number": task["number"]}]
+
+
 def die(task: Json, report: Report) -> list[Json]:
     report({"epoch": 0})
     if task["number"] == 0:

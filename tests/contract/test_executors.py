@@ -44,6 +44,9 @@ class Listing:
     def failed(self, number: int, reason: str) -> None:
         self.told.append(("failed", number, reason))
 
+    def lost(self, number: int, reason: str) -> None:
+        self.told.append(("lost", number, reason))
+
     def should_stop(self) -> bool:
         return self.stop_after is not None and len(self.of("report")) >= self.stop_after
 
@@ -102,6 +105,16 @@ def test_failing_tasks_are_told_in_one_line_and_the_others_complete(executor):
     assert raised == (1, "ValueError: no such thing: a unicorn")
     assert unfit == (2, "TypeError: Object of type set is not JSON serializable")
     assert [number for number, _ in feed.of("done")] == [0]
+
+
+def test_a_task_whose_storage_is_away_is_lost_and_the_others_complete(executor):
+    feed = Listing(numbered(2))
+    executor().run(feed, executor_tasks.lose_touch)
+    ((number, reason),) = feed.of("lost")
+    assert number == 0
+    assert "the bucket is away" in reason
+    assert feed.of("failed") == []
+    assert feed.of("done") == [(1, [{"number": 1}])]
 
 
 def test_a_task_may_wait_for_the_end_of_another(executor):
@@ -169,11 +182,12 @@ def test_two_tasks_run_at_the_same_time(process_executor, tmp_path: Path):
 def test_a_killed_process_is_told_and_the_others_complete(process_executor, capfd):
     feed = Listing(numbered(2))
     process_executor().run(feed, executor_tasks.die)
-    ((number, reason),) = feed.of("failed")
+    ((number, reason),) = feed.of("lost")
     assert number == 0
     assert reason.startswith("its process ended without an answer")
     assert "\n" not in reason
     assert feed.of("done") == [(1, [{"number": 1}])]
+    assert feed.of("failed") == []
     assert capfd.readouterr().out == ""
 
 

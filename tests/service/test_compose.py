@@ -31,7 +31,7 @@ def commands() -> list[list[str]]:
     called = [image_command()]
     for service in SERVICES.values():
         words = service.get("command", [])
-        if "entrypoint" not in service and "build" in service:
+        if "entrypoint" not in service and service["image"] == "resnas":
             called.append(["resnas", *words])
         called += [shlex.split(found) for word in words for found in re.findall(r"resnas .*", word)]
     return called
@@ -39,8 +39,10 @@ def commands() -> list[list[str]]:
 
 @pytest.mark.parametrize("words", commands(), ids=shlex.join)
 def test_every_command_is_one_of_resnas_with_options_that_it_has(words: list[str]) -> None:
-    group = typer.main.get_command(app)
-    command = group.commands[words[1]]  # type: ignore[attr-defined]
+    command: Any = typer.main.get_command(app)
+    named = iter(words[1:])
+    while hasattr(command, "commands"):
+        command = command.commands[next(named)]
     known = {
         name
         for parameter in command.params
@@ -61,9 +63,43 @@ def test_every_setting_is_one_that_is_read() -> None:
     assert named <= known
 
 
+def set_by(service: str, **host: str) -> dict[str, str]:
+    """What the container of a service finds in its environment, as compose sets it."""
+
+    def filled(found: re.Match[str]) -> str:
+        rest = found[2]
+        return host[found[1]] if rest.startswith(":?") else host.get(found[1], rest[2:])
+
+    return {
+        name: host[name] if text is None else re.sub(r"\$\{(\w+)([^}]*)\}", filled, text)
+        for name, text in SERVICES[service]["environment"].items()
+        if text is not None or name in host
+    }
+
+
+def test_a_bucket_is_known_to_all_that_read_or_write_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = {"RESNAS_STORAGE_URL": "s3://bucket/resnas", "AWS_SECRET_ACCESS_KEY": "s"}
+    secrets = {"POSTGRES_PASSWORD": "p", "RAY_AUTH_TOKEN": "t"}
+    for service in ("api", "worker", "ray-worker"):
+        assert set_by(service, **secrets, **bucket).items() >= bucket.items()
+        assert bucket.keys().isdisjoint(set_by(service, **secrets))
+
+
+def test_the_server_beyond_loopback_has_a_name_and_a_key_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in set_by("api", POSTGRES_PASSWORD="secret").items():
+        monkeypatch.setenv(name, value)
+    assert Settings.load(host="0.0.0.0").names
+    first = SERVICES["api"]["depends_on"]["first-key"]
+    assert first == {"condition": "service_completed_successfully"}
+    assert SERVICES["first-key"]["command"][:2] == ["keys", "create"]
+    assert "--if-none" in SERVICES["first-key"]["command"]
+
+
 def test_the_settings_can_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, text in SERVICES["worker"]["environment"].items():
-        monkeypatch.setenv(name, re.sub(r"\$\{\w+:\?[^}]*\}", "secret", text))
+    for name, value in set_by("worker", POSTGRES_PASSWORD="secret", RAY_AUTH_TOKEN="t").items():
+        monkeypatch.setenv(name, value)
     settings = Settings.load()
     assert not settings.on_sqlite
     assert settings.database_url == "postgresql+psycopg://resnas:secret@postgres/resnas"
@@ -92,8 +128,8 @@ def test_only_loopback_is_published() -> None:
 
 def test_secrets_have_no_default() -> None:
     used = re.findall(r"\$\{(\w+)([^}]*)\}", (ROOT / "docker-compose.yml").read_text())
-    assert {name for name, _ in used} == SECRETS
-    assert all(rest.startswith(":?") for _, rest in used)
+    assert {name for name, rest in used if rest.startswith(":?")} == SECRETS
+    assert {name for name, rest in used if not rest.startswith(":?")} == {"RESNAS_ALLOWED_HOSTS"}
 
 
 def test_every_ray_process_wants_the_token() -> None:

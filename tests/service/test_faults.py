@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.exc import OperationalError, TimeoutError
 
 from resnas.spec import JobSpec, SearchSpec, TrainingSpec
-from service import child, runs, worker
+from service import child, runs, upkeep, worker
 from service.errors import Failure
 from service.jobs import Event, moves
 from service.local_server import local_server
@@ -107,24 +107,29 @@ def test_a_write_is_given_up_when_the_lease_would_be_over(settings, repository, 
         run._write(write)
 
 
-def test_the_heart_beats_on_after_any_error(repository, running, monkeypatch):
+def test_leases_are_looked_at_again_after_any_error(settings, repository, monkeypatch):
+    monkeypatch.setattr(upkeep, "EVERY", 0.02)
     failures = iter([TimeoutError("no connection left"), RuntimeError("a fault")])
     expire = type(repository.jobs).expire
 
-    def failing(self, *args):
+    def failing(self, *args, **options):
         for error in failures:
             raise error
-        return expire(self, *args)
+        return expire(self, *args, **options)
 
     monkeypatch.setattr(type(repository.jobs), "expire", failing)
     job = repository.jobs.add(SPEC, ESTIMATE)
     with repository.database.write() as session:  # claimed by somebody who is gone
         session.connection().exec_driver_sql(
-            "UPDATE jobs SET state = 'running', owner = 'x', attempt = 1, crashes = 2, "
+            "UPDATE jobs SET state = 'running', worker = 'x', attempt = 1, crashes = 4, "
             "lease_until = 0"
         )
+    keeper = upkeep.Upkeep(settings, repository)
+    keeper.start()
     assert wait(lambda: repository.jobs.get(job.id).finished_at)
+    keeper.stop()
     assert repository.jobs.get(job.id).state is State.FAILED
+    assert repository.jobs.get(job.id).error.reason == "poison"
 
 
 def test_a_run_that_nobody_heard_of_is_ended_though_its_heartbeat_hangs(settings, repository):

@@ -84,9 +84,19 @@ def test_postgresql_is_not_waited_for_without_end(postgres):
     with database.read() as session:
         found = {
             name: session.scalar(text(f"SHOW {name}"))
-            for name in ("statement_timeout", "lock_timeout", "search_path")
+            for name in (
+                "statement_timeout",
+                "lock_timeout",
+                "idle_in_transaction_session_timeout",
+                "search_path",
+            )
         }
-    assert found == {"statement_timeout": "20s", "lock_timeout": "10s", "search_path": "public"}
+    assert found == {
+        "statement_timeout": "20s",
+        "lock_timeout": "10s",
+        "idle_in_transaction_session_timeout": "15s",
+        "search_path": "public",
+    }
     assert database.engine.url.query["connect_timeout"] == "3"
     database.close()
 

@@ -96,7 +96,8 @@ def test_a_server_says_where_it_listens_and_ends_on_a_signal(tmp_path, number, c
     )
     with server:
         said = json.loads(server.stdout.readline())
-        assert said == {"url": server.stderr.readline().split()[3], "data_dir": said["data_dir"]}
+        listens = json.loads(server.stderr.readline())["message"]
+        assert said == {"url": listens.split()[3], "data_dir": said["data_dir"]}
         transport = httpx.HTTPTransport(retries=3)
         with httpx.Client(base_url=said["url"], transport=transport, timeout=30) as client:
             assert client.get("/readyz").json() == {"status": "ok"}

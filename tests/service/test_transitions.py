@@ -13,13 +13,13 @@ from tests.service.conftest import ESTIMATE, SPEC
 Q, R, C = State.QUEUED, State.RUNNING, State.CANCELLING
 S, F, X = State.SUCCEEDED, State.FAILED, State.CANCELLED
 EXPECTED = {
-    #           claim cancel succeed fail release
-    Q: (R, X, None, None, None),
-    R: (None, C, S, F, Q),
-    C: (None, C, X, X, X),
-    S: (None, None, None, None, None),
-    F: (None, None, None, None, None),
-    X: (None, X, None, None, None),
+    #           claim cancel succeed fail retry release
+    Q: (R, X, None, None, None, None),
+    R: (None, C, S, F, None, Q),
+    C: (None, C, X, X, None, X),
+    S: (None, None, None, None, None, None),
+    F: (None, None, None, None, Q, None),
+    X: (None, X, None, None, None, None),
 }
 
 
@@ -30,7 +30,9 @@ def test_table_has_exactly_these_steps(state, event):
 
 def test_only_the_claim_leads_to_running_and_only_ended_states_are_final():
     assert {event for (_, event), new in TRANSITIONS.items() if new is R} == {Event.CLAIM}
-    ways_out = {state for state, event in TRANSITIONS if TRANSITIONS[state, event] != state}
+    steps = {(state, event): new for (state, event), new in TRANSITIONS.items() if new != state}
+    assert steps.pop((F, Event.RETRY)) is Q  # the one way back, and a user has to want it
+    ways_out = {state for state, _ in steps}
     assert ways_out.isdisjoint(ENDED)
     assert set(LEASED) | {Q} == ways_out
 

@@ -35,7 +35,7 @@ def repository(settings, monkeypatch):
     """The store of a worker that looks and beats more often than by default."""
     monkeypatch.setattr(worker, "BEAT", 0.1)
     monkeypatch.setattr(worker, "POLL", 0.05)
-    monkeypatch.setattr(leases, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(leases, "PAUSES", (0.0,) * 4)
     found = Repository.open(settings.database)
     yield found
     found.close()
@@ -52,7 +52,7 @@ def ended(repository, job):
 
 
 def test_a_job_is_run_and_its_network_exported_and_fetched(settings, repository, running):
-    job = ended(repository, jobs.submit(repository, SHORT, settings.datasets_dir))
+    job = ended(repository, jobs.submit(repository, jobs.check(SHORT, settings.datasets_dir)))
     assert (job.state, job.trials_done, job.error, job.crashes) == (State.SUCCEEDED, 1, None, 0)
     (trial,) = repository.trials.page(job.id, 10)
     assert (trial.state, trial.progress["epoch"]) == (TrialState.COMPLETE, 1)
@@ -77,10 +77,10 @@ def token(settings):
     return settings.token_path.read_text().strip()
 
 
-def test_a_driver_that_dies_three_times_fails_its_job_with_the_reason(
+def test_a_driver_that_dies_again_and_again_fails_its_job_with_the_reason(
     settings, repository, running
 ):
-    job = jobs.submit(repository, SHORT, settings.datasets_dir)
+    job = jobs.submit(repository, jobs.check(SHORT, settings.datasets_dir))
     killed = set()
     while repository.jobs.get(job.id).finished_at is None:
         for run in running.running():
@@ -88,8 +88,8 @@ def test_a_driver_that_dies_three_times_fails_its_job_with_the_reason(
                 killed.add(run.child.pid)
                 os.kill(run.child.pid, signal.SIGKILL)
     job = repository.jobs.get(job.id)
-    assert (job.state, len(killed)) == (State.FAILED, 3)
-    assert job.error.found == "it was killed by signal 9, 3 times"
+    assert (job.state, len(killed)) == (State.FAILED, leases.MAX_CRASHES)
+    assert job.error.found == "it was killed by signal 9, 5 times in a row without any progress"
     assert f"logs/{job.id}.log" in job.error.next_step
 
 
@@ -101,7 +101,7 @@ def test_what_cannot_succeed_fails_at_once_in_the_words_of_its_error(repository,
 
 
 def test_a_running_job_is_cancelled(settings, repository, running):
-    job = jobs.submit(repository, LONG, settings.datasets_dir)
+    job = jobs.submit(repository, jobs.check(LONG, settings.datasets_dir))
     wait(lambda: repository.trials.page(job.id, 1))
     assert jobs.cancel(repository, job.id).state is State.CANCELLING
     assert ended(repository, job).state is State.CANCELLED
@@ -113,7 +113,7 @@ def test_a_driver_that_does_not_react_is_killed_when_its_job_is_cancelled(
     settings, repository, running, monkeypatch
 ):
     monkeypatch.setattr(runs, "GRACE", 0.2)
-    job = jobs.submit(repository, LONG, settings.datasets_dir)
+    job = jobs.submit(repository, jobs.check(LONG, settings.datasets_dir))
     run = started(running)
     os.kill(run.child.pid, signal.SIGSTOP)
     jobs.cancel(repository, job.id)
@@ -125,7 +125,7 @@ def test_a_worker_that_ends_gives_its_job_back(settings, repository, monkeypatch
     found, stop = worker.Worker(settings, repository), threading.Event()
     thread = threading.Thread(target=found.run, args=(stop,))
     thread.start()
-    job = jobs.submit(repository, LONG, settings.datasets_dir)
+    job = jobs.submit(repository, jobs.check(LONG, settings.datasets_dir))
     started(found)
     stop.set()
     thread.join()
@@ -135,10 +135,10 @@ def test_a_worker_that_ends_gives_its_job_back(settings, repository, monkeypatch
 
 
 def test_a_worker_that_lost_its_lease_stops_and_writes_nothing(settings, repository, running):
-    job = jobs.submit(repository, LONG, settings.datasets_dir)
+    job = jobs.submit(repository, jobs.check(LONG, settings.datasets_dir))
     run = started(running)
     with repository.database.write() as session:
-        session.connection().exec_driver_sql("UPDATE jobs SET attempt = 7, owner = 'other'")
+        session.connection().exec_driver_sql("UPDATE jobs SET attempt = 7, worker = 'other'")
     wait(lambda: not running.running())
     assert run.child.wait() == -signal.SIGKILL
     taken = repository.jobs.get(job.id)

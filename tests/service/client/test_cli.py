@@ -276,3 +276,17 @@ def test_an_interrupted_watch_leaves_the_job_alone(connected: Resnas) -> None:
     assert connected("cancel", job_id).code == 0
     ended = connected("watch", job_id, "--json")
     assert (ended.code, ended.json["state"]) == (1, "cancelled")
+
+
+def test_a_submission_that_is_sent_again_under_its_key_makes_no_second_job(
+    connected: Resnas, finished: Job
+) -> None:
+    words = ("submit", *SMALL, "--priority", "-7", "--idempotency-key", "mine")
+    first, second = connected(*words), connected(*words)
+    assert (first.code, second.out) == (0, first.out)
+    job = first.out.strip()
+    assert connected("show", job, "--json").json["priority"] == -7
+    assert connected("cancel", job).code == 0
+    refused = connected("retry", job)
+    assert (refused.code, refused.out) == (2, "")
+    assert "Hand in a new job" in " ".join(refused.err.split())

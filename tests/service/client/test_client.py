@@ -55,6 +55,18 @@ def test_watching_ends_with_the_state_that_a_job_ends_in(client: Client, finishe
     assert [job.state for job in client.watch(finished.id)] == ["succeeded"]
 
 
+def test_the_events_of_a_job_end_with_its_end(client: Client, finished: Job) -> None:
+    events = list(client.events(finished.id))
+    assert [event.id for event in events] == list(range(1, len(events) + 1))
+    assert events[-1].data["state"] == "succeeded"
+    assert list(client.events(finished.id, after=len(events))) == []
+
+
+def test_only_what_has_failed_is_tried_again(client: Client, finished: Job) -> None:
+    with pytest.raises(Refused, match="it has succeeded"):
+        client.retry(finished.id)
+
+
 def test_jobs_are_listed_newest_first_and_by_state(client: Client, finished: Job) -> None:
     ids = [job.id for job in client.jobs()]
     assert finished.id in ids

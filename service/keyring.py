@@ -1,0 +1,63 @@
+"""Keys as the server meets them in requests: looked up, and remembered for a moment."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+
+from service.store.keys import Key, Keys
+
+_FRESH_SECONDS = 1.0
+_MOST = 10_000
+_log = logging.getLogger("resnas.service")
+
+
+class Keyring:
+    """The keys that were sent lately; what is revoked anywhere opens nothing a second later."""
+
+    def __init__(self) -> None:
+        self._met: OrderedDict[str, tuple[float, Key]] = OrderedDict()
+        self._noting: set[asyncio.Task[None]] = set()
+
+    def has_met(self, digest: str) -> bool:
+        """Whether there was such a key, so that its look-up is no guess."""
+        return digest in self._met
+
+    async def find(self, keys: Keys, digest: str) -> Key | None:
+        """The key whose text has that digest, as the database had it at most a second ago.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database does not answer.
+        """
+        seen, met = self._met.get(digest, (0.0, None))
+        if met is not None and time.monotonic() - seen < _FRESH_SECONDS:
+            return met
+        now = time.monotonic()
+        key = await run_in_threadpool(keys.find, digest)
+        self._met.pop(digest, None)
+        if key is None:
+            return None
+        self._met[digest] = (now, key)
+        if len(self._met) > _MOST:
+            self._met.popitem(last=False)
+        if key.usable and key.idle:
+            self._note(keys, key)
+        return key
+
+    def _note(self, keys: Keys, key: Key) -> None:
+        """Write down its use, which nobody waits for."""
+        task = asyncio.create_task(_used(keys, key))
+        self._noting.add(task)
+        task.add_done_callback(self._noting.discard)
+
+
+async def _used(keys: Keys, key: Key) -> None:
+    try:
+        await run_in_threadpool(keys.used, key.id)
+    except SQLAlchemyError as error:
+        _log.warning("the use of key %s could not be written down: %s", key.prefix, error)

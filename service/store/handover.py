@@ -1,0 +1,169 @@
+"""A job is taken and given back: what a busy queue does most, in as few statements as it takes.
+
+It is the protocol of `leases`, with a job's turn, event and trials. The statements are built once:
+to build one takes longer than to run it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    String,
+    bindparam,
+    case,
+    delete,
+    exists,
+    insert,
+    null,
+    select,
+    update,
+)
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from resnas.results import TrialState
+from service.errors import Failure
+from service.store import turns
+from service.store.clock import now_ms
+from service.store.events import STATE, state_of
+from service.store.leases import ENDED, Moves, lost
+from service.store.models import EventRow, JobRow, TrialRow
+from service.store.values import LEASED, Lease, State
+
+JobFacts = Row[Any]
+"""Columns of a job, as they are after the statement."""
+
+_ALL = tuple(JobRow.__table__.c)
+_TOLD = tuple(
+    JobRow.__table__.c[name]
+    for name in ("id", "state", "attempt", "crashes", "trials_done", "error", "events")
+)
+"""What the event of a state is made from."""
+
+
+def _take(whose: ColumnElement[str]) -> ReturningUpdate[Any]:
+    """Of the owner `whose` the job of the highest priority, of these the oldest."""
+    first = (
+        select(JobRow.id)
+        .where(
+            JobRow.state == bindparam("waiting"),
+            JobRow.owner == whose,
+            JobRow.not_before <= now_ms(),
+        )
+        .order_by(JobRow.rank, JobRow.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    taken = update(JobRow).where(JobRow.id == first.scalar_subquery())
+    return taken.values(
+        state=bindparam("running"),
+        worker=bindparam("by"),
+        lease_until=now_ms() + bindparam("milliseconds", type_=BigInteger),
+        attempt=JobRow.attempt + 1,
+        started_at=now_ms(),
+        events=JobRow.events + 1,
+    ).returning(*_ALL)
+
+
+_TAKE_BY_TURN = _take(turns.BY_TURNS.limit(1).scalar_subquery())
+_TAKE_OF = _take(bindparam("whose", type_=String))
+
+_unfinished = (TrialRow.job_id == bindparam("job"), TrialRow.state == TrialState.RUNNING)
+_new = case(
+    (JobRow.state == State.RUNNING, bindparam("from_running", type_=String)),
+    else_=bindparam("from_cancelling", type_=String),
+)
+_GIVE_BACK = (
+    update(JobRow)
+    .where(
+        JobRow.id == bindparam("job"),
+        JobRow.worker == bindparam("by"),
+        JobRow.attempt == bindparam("at"),
+        JobRow.state.in_(LEASED),
+    )
+    .values(
+        state=_new,
+        worker=null(),
+        lease_until=null(),
+        error=case(
+            (_new == State.CANCELLED, null()),
+            else_=bindparam("reason", type_=JSON(none_as_null=True)),
+        ),
+        finished_at=case((_new.in_(ENDED), now_ms()), else_=JobRow.finished_at),
+        events=JobRow.events + 1,
+    )
+    .returning(*_TOLD, exists().where(*_unfinished).label("unfinished"))
+)
+
+_FORGET = delete(TrialRow).where(*_unfinished)
+_STOP = update(TrialRow).where(*_unfinished).values(state=TrialState.STOPPED, finished_at=now_ms())
+_TELL = insert(EventRow)
+
+
+def take(session: Session, worker: str, seconds: float, moves: Moves) -> JobFacts | None:
+    """Give the job whose turn it is to `worker` for `seconds`; None if none waits.
+
+    Args:
+        session: of a transaction that writes.
+        worker: who asks.
+        seconds: until its lease runs out if it is not renewed.
+        moves: from the one state that waits to the one that runs.
+    """
+    ((waiting, running),) = moves.items()
+    given = {
+        "waiting": waiting,
+        "running": running,
+        "by": worker,
+        "milliseconds": round(seconds * 1000),
+    }
+    connection = session.connection()
+    job = connection.execute(_TAKE_BY_TURN, given).one_or_none()
+    if job is None:  # that owner's jobs all pause after a crash, or others have just taken them
+        for owner in connection.scalars(turns.BY_TURNS).all():
+            job = connection.execute(_TAKE_OF, given | {"whose": owner}).one_or_none()
+            if job is not None:
+                break
+    if job is not None:
+        _tell(connection, job)
+    return job
+
+
+def give_back(session: Session, lease: Lease, moves: Moves, error: Failure | None) -> JobFacts:
+    """Take the step of `moves` for a job, and give up its lease.
+
+    Raises:
+        LeaseLost: another attempt has begun, or the work is over.
+    """
+    given = {
+        "job": lease.id,
+        "by": lease.worker,
+        "at": lease.attempt,
+        "from_running": moves[State.RUNNING],
+        "from_cancelling": moves[State.CANCELLING],
+        "reason": error.model_dump() if error else None,
+    }
+    connection = session.connection()
+    job = connection.execute(_GIVE_BACK, given).one_or_none()
+    if job is None:
+        raise lost(JobRow, lease)
+    if job.unfinished:
+        settle(session, job.id, State(job.state))
+    _tell(connection, job)
+    return job
+
+
+def settle(session: Session, job_id: str, state: State) -> None:
+    """No trial runs once its job does not: the next attempt begins it anew, or it was stopped."""
+    step = _FORGET if state is State.QUEUED else _STOP
+    session.connection().execute(step, {"job": job_id})
+
+
+def _tell(connection: Connection, job: JobFacts) -> None:
+    event = {"job_id": job.id, "number": job.events, "kind": STATE, "data": state_of(job)}
+    connection.execute(_TELL, event)

@@ -1,0 +1,46 @@
+"""Whose turn it is: owners share the workers, however many jobs one of them hands in."""
+
+from __future__ import annotations
+
+from sqlalchemy import CTE, Select, func, select
+from sqlalchemy.orm import aliased
+
+from service.store.models import JobRow
+from service.store.values import LEASED, State
+
+
+def _waiting() -> CTE:
+    """One row an owner with queued jobs, and a null, found by leaps over the index.
+
+    To group all queued jobs by owner would look at each of them, at every claim.
+    """
+    queued = JobRow.state == State.QUEUED
+    first = select(func.min(JobRow.owner).label("owner")).where(queued).cte(recursive=True)
+    following = (
+        select(func.min(JobRow.owner))
+        .where(queued, JobRow.owner > first.c.owner)
+        .correlate(first)
+        .scalar_subquery()
+    )
+    return first.union_all(select(following).where(first.c.owner.is_not(None)))
+
+
+def _by_turns() -> Select[str]:
+    waiting = _waiting()
+    running, earlier = aliased(JobRow), aliased(JobRow)
+    at_work = (
+        select(func.count())
+        .where(running.state.in_(LEASED), running.owner == waiting.c.owner)
+        .scalar_subquery()
+    )
+    served = (
+        select(func.coalesce(func.max(earlier.started_at), 0))
+        .where(earlier.owner == waiting.c.owner)
+        .scalar_subquery()
+    )
+    query = select(waiting.c.owner).where(waiting.c.owner.is_not(None))
+    return query.order_by(at_work, served)
+
+
+BY_TURNS = _by_turns()
+"""Who has queued jobs: first with the fewest running ones, then who was served longest ago."""

@@ -1,0 +1,47 @@
+"""A job with all that comes of one, in the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from resnas.storage import ArtifactStore
+from service.jobs import Event, moves
+from service.store.repository import Repository
+from tests.service.conftest import ESTIMATE, SPEC, result
+
+CONTENT = b"what was exported" * 100
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The ids of a job that has succeeded, of its one architecture and of the file of that."""
+
+    job_id: str
+    architecture_id: str
+    export_id: str
+
+
+def succeeded(
+    repository: Repository, artifacts: ArtifactStore, owner: str, content: bytes = CONTENT
+) -> Stored:
+    """A job of `owner` with a completed trial, whose network was exported with that content."""
+    job = repository.jobs.add(SPEC, ESTIMATE, owner)
+    _, lease = repository.jobs.claim("one", 60, moves(Event.CLAIM))
+    assert lease.id == job.id
+    weights = artifacts.put(b"weights")
+    repository.trials.record(lease, result(accuracy=0.9, weights=weights))
+    repository.jobs.finish(lease, moves(Event.SUCCEED))
+    architecture_id = repository.trials.page(job.id, 1)[0].architecture_id
+    export = repository.exports.add(architecture_id, "onnx")
+    _, lease = repository.exports.claim("one", 60, moves(Event.CLAIM))
+    assert lease.id == export.id
+    digest = artifacts.put(content)
+    repository.exports.deliver(
+        lease,
+        moves(Event.SUCCEED),
+        file_name="model.onnx",
+        size=len(content),
+        sha256=digest,
+        manifest={},
+    )
+    return Stored(job.id, architecture_id, export.id)

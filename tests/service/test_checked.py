@@ -1,0 +1,78 @@
+"""What was found possible is known the next time, and only that."""
+
+import pytest
+from PIL import Image
+
+from resnas.backbones import own_from
+from resnas.errors import DatasetUnavailable, InfeasibleBudget
+from resnas.planning import prepare
+from resnas.spec import JobSpec
+from service.checked import check
+from tests.service.conftest import BODY
+
+KNOWN = JobSpec.model_validate(BODY | {"trials": 1})
+
+
+def test_a_known_job_comes_to_the_same_and_keeps_its_own_seed(tmp_path):
+    for seed in (0, 7):
+        spec = KNOWN.model_copy(update={"seed": seed})
+        fresh, first, again = prepare(spec, tmp_path), check(spec, tmp_path), check(spec, tmp_path)
+        assert first.spec == again.spec == fresh.spec
+        assert first.estimate is again.estimate
+        timeless = {"convert_seconds": 0.0}
+        assert again.estimate.model_copy(update=timeless) == fresh.estimate.model_copy(
+            update=timeless
+        )
+
+
+def test_jobs_that_differ_are_different_questions(tmp_path):
+    check(KNOWN, tmp_path)
+    with pytest.raises(InfeasibleBudget):
+        check(KNOWN.model_copy(update={"budget_gmacs": 1e-6}), tmp_path)
+    assert check(KNOWN.model_copy(update={"trials": 3}), tmp_path).spec.trials == 3
+    other = check(
+        KNOWN.model_copy(update={"resizer": ("diffstride",), "budget_gmacs": 0.1}), tmp_path
+    )
+    assert other.estimate.resizers == ("diffstride",)
+
+
+def make_pictures(root, classes):
+    for name in classes:
+        folder = root / "some" / "train" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(10):
+            Image.new("L", (32, 32), number).save(folder / f"{number}.png")
+
+
+def test_pictures_that_changed_or_are_gone_are_noticed(tmp_path):
+    pictures = {"dataset": "imagefolder:some", "budget_gmacs": 0.02}
+    spec = KNOWN.model_copy(update=pictures)
+    make_pictures(tmp_path, "ab")
+    assert check(spec, tmp_path).estimate.num_classes == 2
+    make_pictures(tmp_path, "c")
+    assert check(spec, tmp_path).estimate.num_classes == 3
+    (tmp_path / "some").rename(tmp_path / "elsewhere")
+    with pytest.raises(DatasetUnavailable):
+        check(spec, tmp_path)
+
+
+OWN = """
+from torch import nn
+
+
+def build(num_classes, input_size):
+    convolution = nn.Conv2d(input_size[0], {channels}, 3, stride=2, padding=1)
+    pool = nn.AdaptiveAvgPool2d(1)
+    return nn.Sequential(convolution, pool, nn.Flatten(), nn.Linear({channels}, num_classes))
+"""
+
+
+def test_an_own_backbone_that_changed_is_a_new_question(tmp_path):
+    own = {"backbone": "own/net", "budget_gmacs": 0.001}
+    spec = KNOWN.model_copy(update=own)
+    found = []
+    with own_from(tmp_path):
+        for channels in (4, 8):
+            (tmp_path / "net.py").write_text(OWN.format(channels=channels))
+            found.append(check(spec, tmp_path).estimate.params)
+    assert found[0] < found[1]

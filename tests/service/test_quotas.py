@@ -1,0 +1,114 @@
+"""How much one owner may ask for."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi.testclient import TestClient
+
+from resnas.spec import JobSpec, SearchSpec, TrainingSpec
+from service import jobs, keys, quotas
+from service.app import create_app
+from service.errors import OverQuota, TooMany
+from service.jobs import Event, moves
+from service.principals import FIRST, Principal, Scope
+from service.settings import Settings
+from tests.service.conftest import BODY, ESTIMATE, SPEC, refused
+from tests.service.stored import CONTENT, succeeded
+
+ANN = Principal("ann", frozenset({Scope.READ, Scope.WRITE}))
+ROOT = Principal("root", frozenset({Scope.ADMIN}))
+
+
+def prepared(settings, **changes):
+    spec = JobSpec(backbone="mobilenet_small", dataset="digits", budget_gmacs=0.01, **changes)
+    return jobs.check(spec, settings.datasets_dir)
+
+
+def limited(settings, **limits):
+    return settings.model_copy(update=limits)
+
+
+def test_the_training_of_a_job_is_gmacs_times_epochs_times_trials(settings):
+    job = prepared(settings, trials=3, training=TrainingSpec(epochs=7))
+    largest = max(job.estimate.human_gmacs, 0.01)
+    assert quotas.training(job) == pytest.approx(largest * 7 * 3)
+    opened = SearchSpec(open={"epochs": (2, 40)})
+    longer = prepared(settings, trials=3, training=TrainingSpec(epochs=7), search=opened)
+    assert quotas.training(longer) == pytest.approx(largest * 40 * 3)
+
+
+@pytest.mark.parametrize("limit", ["trials_per_job", "training_per_job", "pixels_per_sample"])
+def test_a_job_that_is_too_large_is_refused_with_the_limit_it_breaks(settings, limit):
+    job = prepared(settings, trials=3, training=TrainingSpec(epochs=7))
+    fits = {
+        "trials_per_job": 3,
+        "training_per_job": quotas.training(job),
+        "pixels_per_sample": job.estimate.input_size[1] * job.estimate.input_size[2],
+    }
+    quotas.check_job(limited(settings, **fits), ANN, job)
+    tight = limited(settings, **fits | {limit: fits[limit] * 0.9})
+    with pytest.raises(OverQuota, match=f"RESNAS_{limit.upper()}"):
+        quotas.check_job(tight, ANN, job)
+    quotas.check_job(tight, ROOT, job)
+    quotas.check_job(limited(settings, **dict.fromkeys(fits, 0)), ANN, job)
+
+
+def test_an_owner_has_so_many_queued_jobs_and_no_more(settings, repository):
+    tight = limited(settings, queued_per_owner=2)
+    for _ in range(2):
+        quotas.check_queue(tight, ANN, repository)
+        repository.jobs.add(SPEC, ESTIMATE, "ann")
+    with pytest.raises(TooMany, match="RESNAS_QUEUED_PER_OWNER") as refusal:
+        quotas.check_queue(tight, ANN, repository)
+    assert refusal.value.retry_after > 0
+    for allowed in (ROOT, FIRST, Principal("bob", ANN.scopes)):
+        quotas.check_queue(tight, allowed, repository)
+    quotas.check_queue(limited(settings, queued_per_owner=0), ANN, repository)
+    repository.jobs.claim("one", 60, moves(Event.CLAIM))
+    quotas.check_queue(tight, ANN, repository)
+
+
+def test_the_files_of_an_owner_take_so_much_room_and_no_more(settings, repository):
+    for owner in ("ann", "ann", "bob"):
+        succeeded(repository, settings.artifacts, owner)
+    stored = repository.exports.stored_bytes("ann")
+    assert stored == len(CONTENT)  # the same file twice
+    succeeded(repository, settings.artifacts, "ann", b"another one")
+    stored = repository.exports.stored_bytes("ann")
+    assert stored == len(CONTENT) + len(b"another one")
+    assert repository.exports.stored_bytes("carl") == 0
+    tight = limited(settings, exported_bytes_per_owner=stored - 1)
+    with pytest.raises(OverQuota, match="RESNAS_EXPORTED_BYTES_PER_OWNER"):
+        quotas.check_exports(tight, ANN, repository)
+    quotas.check_exports(tight, Principal("bob", ANN.scopes), repository)
+    quotas.check_exports(tight, ROOT, repository)
+    quotas.check_exports(limited(settings, exported_bytes_per_owner=0), ANN, repository)
+
+
+def test_limits_come_from_the_environment(settings, monkeypatch):
+    monkeypatch.setenv("RESNAS_TRIALS_PER_JOB", "5")
+    monkeypatch.setenv("RESNAS_REQUESTS_PER_SECOND", "0.5")
+    found = Settings.load(data_dir=settings.data_dir)
+    assert (found.trials_per_job, found.requests_per_second) == (5, 0.5)
+
+
+def test_over_http_a_job_too_large_is_403_and_one_too_many_429(settings):
+    tight = limited(settings, queued_per_owner=1, trials_per_job=4, exported_bytes_per_owner=1)
+    with TestClient(create_app(tight), base_url="http://127.0.0.1") as client:
+        store = client.app.state.services.repository
+        theirs = succeeded(store, settings.artifacts, "ann")
+        made = keys.create(store, "ann", ANN.scopes)
+        client.headers["Authorization"] = f"Bearer {made.text}"
+        for query in ("", "?validate_only=true"):
+            problem = refused(client.post(f"/v1/jobs{query}", json=BODY), 403)
+            assert "RESNAS_TRIALS_PER_JOB" in problem["next_step"]
+        small = BODY | {"trials": 4}
+        assert client.post("/v1/jobs", json=small).status_code == 202
+        response = client.post("/v1/jobs", json=small)
+        assert "RESNAS_QUEUED_PER_OWNER" in refused(response, 429)["detail"]
+        assert int(response.headers["retry-after"]) > 0
+        assert client.post("/v1/jobs?validate_only=true", json=small).status_code == 200
+        path = f"/v1/architectures/{theirs.architecture_id}/exports"
+        refused(client.post(path, json={"format": "pt2"}), 403)
+        client.headers["Authorization"] = f"Bearer {settings.token_path.read_text().strip()}"
+        assert client.post("/v1/jobs", json=BODY).status_code == 202

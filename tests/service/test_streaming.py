@@ -1,0 +1,195 @@
+"""The events of a job: a stream that can be taken up again, and pages."""
+
+import asyncio
+import json
+import threading
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from service.jobs import Event, moves
+from service.store.events import Standing
+from service.store.repository import Repository
+from service.streaming import Feed
+from tests.service.conftest import ESTIMATE, SPEC, refused, result
+
+STREAM = {"Accept": "text/event-stream"}
+PAGE = {"Accept": "application/json"}
+
+
+def happen(repository):
+    """A claimed job's trial and end."""
+    _, lease = repository.jobs.claim("one", 60, moves(Event.CLAIM))
+    repository.trials.record(lease, result())
+    repository.jobs.finish(lease, moves(Event.SUCCEED))
+
+
+def parsed(text):
+    """The events of a stream: (number, kind, data)."""
+    blocks = [block.split("\n") for block in text.split("\n\n") if "id: " in block]
+    fields = [dict(line.split(": ", 1) for line in block) for block in blocks]
+    return [(int(f["id"]), f["event"], json.loads(f["data"])) for f in fields]
+
+
+def listening(repository, scenario, stopping=None):
+    """Run `scenario(feed)` while the feed looks after its jobs."""
+
+    async def run():
+        feed = Feed(repository, stopping or threading.Event())
+        task = asyncio.create_task(feed.run())
+        try:
+            return await scenario(feed)
+        finally:
+            task.cancel()
+
+    return asyncio.run(run())
+
+
+async def collect(stream):
+    return [event async for part in stream for event in parsed(part.decode())]
+
+
+def test_a_job_that_has_ended_is_told_from_its_beginning(client, stored):
+    job = stored.jobs.add(SPEC, ESTIMATE)
+    happen(stored)
+    answer = client.get(f"/v1/jobs/{job.id}/events")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-accel-buffering"] == "no"
+    events = parsed(answer.text)
+    assert [number for number, _, _ in events] == [1, 2, 3, 4]
+    assert [kind for _, kind, _ in events] == ["state", "state", "trial", "state"]
+    assert events[-1][2]["state"] == "succeeded"
+    assert all(data["created_at"].endswith("Z") for _, _, data in events)
+
+
+def test_a_listener_that_comes_back_hears_what_it_missed(client, stored):
+    job = stored.jobs.add(SPEC, ESTIMATE)
+    happen(stored)
+    path = f"/v1/jobs/{job.id}/events"
+    missed = parsed(client.get(path, headers={"Last-Event-ID": "2"}).text)
+    assert [number for number, _, _ in missed] == [3, 4]
+    assert parsed(client.get(path, params={"after": 3}).text)[0][0] == 4
+    for last in ("4", "2000000000"):
+        assert client.get(path, headers={"Last-Event-ID": last}).status_code == 204
+    for last in ("-1", "x", "2147483648"):
+        refused(client.get(path, headers={"Last-Event-ID": last}), 422)
+
+
+def test_events_are_had_page_by_page_too(client, stored):
+    job = stored.jobs.add(SPEC, ESTIMATE)
+    happen(stored)
+    path = f"/v1/jobs/{job.id}/events"
+    page = client.get(path, params={"limit": 3}, headers=PAGE).json()
+    rest = client.get(path, params={"cursor": page["next_cursor"]}, headers=PAGE).json()
+    assert [event["id"] for event in page["items"] + rest["items"]] == [1, 2, 3, 4]
+    assert rest["next_cursor"] is None
+    assert page["items"][2]["event"] == "trial"
+    assert page["items"][2]["data"]["gmacs"] == 0.005
+
+
+def test_events_of_no_job_are_not_found(client):
+    refused(client.get(f"/v1/jobs/{'0' * 32}/events", headers=STREAM), 404)
+
+
+def test_what_happens_is_told_while_it_happens_and_ends_with_the_job(repository, job):
+    async def scenario(feed):
+        stream = feed.listen(job.id, Standing(1, ended=False), 0)
+        heard = []
+        async for part in stream:
+            heard += parsed(part.decode())
+            if len(heard) == 1:  # the stream has come to now, and waits
+                await asyncio.to_thread(happen, repository)
+        return heard
+
+    heard = listening(repository, scenario)
+    assert [number for number, _, _ in heard] == [1, 2, 3, 4]
+
+
+def test_a_stream_of_a_job_that_is_tried_again_goes_on(repository, job):
+    _, lease = repository.jobs.claim("one", 60, moves(Event.CLAIM))
+    repository.jobs.finish(lease, moves(Event.FAIL))
+    repository.jobs.retry(job.id, moves(Event.RETRY))
+    happen(repository)
+    now = repository.events.standings([job.id])[job.id]
+    heard = listening(repository, lambda feed: collect(feed.listen(job.id, now, 0)))
+    states = [data["state"] for _, kind, data in heard if kind == "state"]
+    assert states == ["queued", "running", "failed", "queued", "running", "succeeded"]
+
+
+def test_hundreds_of_listeners_hold_no_connection(repository, database_url, job):
+    few = Repository.connect(database_url, connections=2)
+
+    async def scenario(feed):
+        began = asyncio.Event()
+        waiting = 0
+
+        async def listen():
+            nonlocal waiting
+            heard = []
+            async for part in feed.listen(job.id, Standing(1, ended=False), 1):
+                heard += parsed(part.decode())
+                if not heard:
+                    waiting += 1
+                    if waiting == 300:
+                        began.set()
+            return [number for number, _, _ in heard]
+
+        listeners = [asyncio.create_task(listen()) for _ in range(300)]
+        await began.wait()
+        held = few.database.engine.pool.checkedout()
+        await asyncio.to_thread(happen, repository)
+        return held, await asyncio.gather(*listeners)
+
+    held, heard = listening(few, scenario)
+    assert held <= 1  # the feed's own look at the jobs
+    assert heard == [[2, 3, 4]] * 300
+    few.close()
+
+
+def test_streams_end_when_the_server_stops(repository, job):
+    stopping = threading.Event()
+
+    async def scenario(feed):
+        heard = []
+        async for part in feed.listen(job.id, Standing(1, ended=False), 0):
+            heard += parsed(part.decode())
+            if heard:
+                stopping.set()
+        return heard
+
+    assert len(listening(repository, scenario, stopping)) == 1
+
+
+def test_a_silent_stream_says_that_it_is_alive(repository, job, monkeypatch):
+    monkeypatch.setattr("service.streaming.ALIVE", 0.01)
+
+    async def scenario(feed):
+        stream = feed.listen(job.id, Standing(1, ended=False), 1)
+        return [await anext(stream) for _ in range(3)]
+
+    assert listening(repository, scenario)[1:] == [b": alive\n\n"] * 2
+
+
+def test_a_stream_outlives_a_database_that_is_away_for_a_moment(repository, job, monkeypatch):
+    fails = iter([True, True, False])
+    page = type(repository.events).page
+
+    def sometimes(self, *args):
+        if next(fails, False):
+            raise OperationalError("SELECT", {}, Exception("away"))
+        return page(self, *args)
+
+    monkeypatch.setattr(type(repository.events), "page", sometimes)
+    monkeypatch.setattr("service.streaming.ALIVE", 0.01)
+    happen(repository)
+    now = repository.events.standings([job.id])[job.id]
+    heard = listening(repository, lambda feed: collect(feed.listen(job.id, now, 0)))
+    assert [number for number, _, _ in heard] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/json, */*;q=0.1"])
+def test_json_is_a_page(client, stored, accept):
+    job = stored.jobs.add(SPEC, ESTIMATE)
+    answer = client.get(f"/v1/jobs/{job.id}/events", headers={"Accept": accept})
+    assert answer.json()["items"][0]["data"]["state"] == "queued"

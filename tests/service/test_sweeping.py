@@ -1,0 +1,120 @@
+"""What the sweeper deletes, and what it must never touch."""
+
+import os
+import time
+
+import pytest
+from sqlalchemy import text
+
+from resnas.storage import PART
+from service.errors import Failure
+from service.jobs import Event, moves
+from service.store.care import Care
+from service.sweeping import FAILED_KEPT, GRACE, Swept, sweep
+from tests.service.conftest import ESTIMATE, SPEC, result
+
+NOTHING = Swept(artifacts=0, parts=0, work_folders=0, requests=0)
+DAY = 24 * 3600
+
+
+def write(repository, statement):
+    with repository.database.write() as session:
+        session.execute(text(statement))
+
+
+def claimed(repository):
+    repository.jobs.add(SPEC, ESTIMATE)
+    return repository.jobs.claim("one", 60, moves(Event.CLAIM))[1]
+
+
+def old(path, seconds=GRACE + 60):
+    os.utime(path, (time.time() - seconds,) * 2)
+    return path
+
+
+@pytest.fixture
+def lease(repository):
+    """A running job of a database that is some days old."""
+    found = claimed(repository)
+    write(repository, f"UPDATE jobs SET created_at = created_at - {2 * DAY * 1000}")
+    return found
+
+
+def test_artifacts_without_a_row_go_after_their_grace_and_all_others_stay(
+    settings, repository, lease
+):
+    store = settings.artifacts
+    names = (b"weights", b"a failed trial's", b"file", b"young", b"orphan", b"another database's")
+    weights, failed, file, young, orphan, foreign = map(store.put, names)
+    repository.trials.record(lease, result(0, weights=weights))
+    repository.trials.record(lease, result(1, weights=failed))
+    trial, _ = repository.trials.page(lease.id, 9)
+    repository.exports.add(trial.architecture_id, "onnx")
+    _, claim = repository.exports.claim("one", 60, moves(Event.CLAIM))
+    repository.exports.deliver(
+        claim, moves(Event.SUCCEED), file_name="x", size=1, sha256=file, manifest={}
+    )
+    for digest in (weights, failed, file, orphan):
+        old(store.path(digest))
+    old(store.path(foreign), 3 * DAY)  # from before this database's first job
+    assert sweep(settings, repository) == Swept(1, 0, 0, 0)
+    assert set(store.digests()) == {weights, failed, file, young, foreign}
+    assert sweep(settings, repository) == NOTHING
+
+
+def test_a_database_without_jobs_deletes_no_artifact(settings, repository):
+    digest = settings.artifacts.put(b"of a database that was exchanged")
+    old(settings.artifacts.path(digest))
+    assert sweep(settings, repository) == NOTHING
+    assert settings.artifacts.holds(digest)
+
+
+def test_half_written_files_go_after_their_grace(settings, repository):
+    folders = (settings.data_dir / "artifacts" / "ab", settings.data_dir / "backups")
+    for folder in folders:
+        folder.mkdir(parents=True)
+        for name in ("old", "young"):
+            (folder / f"{PART}{name}").touch()
+        old(folder / f"{PART}old")
+    assert sweep(settings, repository) == Swept(0, 2, 0, 0)
+    assert {path.name for folder in folders for path in folder.iterdir()} == {f"{PART}young"}
+
+
+def worked(settings, job_id):
+    folder = settings.work_dir(job_id)
+    folder.mkdir(parents=True)
+    (folder / "trial-0.pt").write_bytes(b"checkpoint")
+    return old(folder)
+
+
+def test_work_of_ended_jobs_goes_a_failed_one_s_after_a_week(settings, repository):
+    fail = Failure(place="a", found="b", next_step="c")
+    ends = (moves(Event.SUCCEED), moves(Event.FAIL), moves(Event.FAIL))
+    ended = [claimed(repository) for _ in ends]
+    for lease, end in zip(ended, ends, strict=True):
+        repository.jobs.finish(lease, end, fail)
+    running = claimed(repository)
+    succeeded, failed, long_failed = (worked(settings, lease.id) for lease in ended)
+    kept = [failed, worked(settings, running.id), worked(settings, "0" * 32)]
+    write(
+        repository,
+        f"UPDATE jobs SET finished_at = finished_at - {round(FAILED_KEPT + 60) * 1000} "
+        f"WHERE id = '{ended[2].id}'",
+    )
+    assert sweep(settings, repository) == Swept(0, 0, 2, 0)
+    assert not succeeded.exists()
+    assert not long_failed.exists()
+    assert all((folder / "trial-0.pt").exists() for folder in kept)
+
+
+def test_records_of_requests_go_when_their_time_is_over(settings, repository):
+    now = Care(repository.database).clock()
+    for key, until in (("old", now - 1), ("new", now + 60_000)):
+        write(
+            repository,
+            "INSERT INTO requests (owner, key, digest, until) "
+            f"VALUES ('local', '{key}', '{'0' * 64}', {until})",
+        )
+    assert sweep(settings, repository) == Swept(0, 0, 0, 1)
+    with repository.database.read() as session:
+        assert session.scalars(text("SELECT key FROM requests")).all() == ["new"]
