@@ -12,6 +12,7 @@ class Cause(StrEnum):
     ERROR = "error"  # what was asked for, or the program
     STORAGE_FULL = "storage_full"
     OUT_OF_MEMORY = "out_of_memory"
+    UNREACHABLE = "unreachable"  # a storage or a cluster is away, and may come back
 
 
 _TEXTS = {
@@ -21,10 +22,12 @@ _TEXTS = {
     Cause.OUT_OF_MEMORY: re.compile(
         r"OutOfMemory|MemoryError|out of memory|can't allocate memory|Cannot allocate memory", re.I
     ),
+    Cause.UNREACHABLE: re.compile(r"\bConnection\w*Error\b"),
 }
 NEXT_STEP = {
     Cause.STORAGE_FULL: "Free some space there, then retry; what completed is kept",
     Cause.OUT_OF_MEMORY: "Use smaller batches or fewer trials at the same time, then retry",
+    Cause.UNREACHABLE: "See that it runs and can be reached; what waits for it goes on by itself",
 }
 
 

@@ -122,10 +122,16 @@ class TrialFeed:
         self._keep(self._ended(number, TrialState.FAILED, reason))
 
     def lost(self, number: int, reason: str) -> None:
-        """A trial's process died: it is tried again, until it must be the cause itself."""
+        """A trial's process died: it is tried again, until it must be the cause itself.
+
+        Raises:
+            ConnectionError: what it needs stays away; no other trial would do better.
+        """
         losses = self._losses[number] = self._losses.get(number, 0) + 1
         if losses < MOST_LOSSES:
             self._again.append(number)
+        elif cause_of(reason) is Cause.UNREACHABLE:
+            raise ConnectionError(f"trial {number}: {reason}")
         else:
             self.failed(number, f"{reason}, {losses} times in a row")
 

@@ -19,7 +19,16 @@ from service.hosts import AllowedHosts
 from service.limits import RequestLimits
 from service.metrics import Figures
 from service.observing import Observed, Traffic
-from service.routes import architectures, catalogs, description, events, fronts, health, jobs
+from service.routes import (
+    architectures,
+    catalogs,
+    description,
+    events,
+    fronts,
+    health,
+    jobs,
+    keys,
+)
 from service.settings import Settings
 from service.store.repository import Repository
 from service.streaming import Feed
@@ -73,7 +82,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.stopping, app.state.traffic = stopping, traffic
     problems.install(app)
     openapi.install(app)
-    for resource in (health, description, jobs, events, fronts, architectures, catalogs):
+    for resource in (health, description, jobs, events, fronts, architectures, catalogs, keys):
         app.include_router(resource.router)
     # Each one is in front of those before it.
     app.add_middleware(RequestLimits)

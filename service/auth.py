@@ -142,6 +142,8 @@ def _sent(scope: Request) -> str:
 
 def _wanted(scope: Request) -> Scope:
     """What the request needs: to ask what something would come to is to look."""
+    if scope["path"].startswith("/v1/keys"):
+        return Scope.ADMIN
     if scope["method"] in ("GET", "HEAD") or scope["path"] == "/v1/estimates":
         return Scope.READ
     if scope["path"] == "/v1/jobs":

@@ -11,15 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 from uuid import uuid4
-
-import httpx
 
 from resnas.spec import JobSpec, Place
 from resnas.storage import write_atomic
@@ -30,40 +25,16 @@ from service.answers import (
     Front,
     Happening,
     Job,
-    Page,
     StoredArchitecture,
     Trial,
 )
-from service.client_errors import Refused, ServerFailed, problem_of, unreachable
+from service.client_errors import Refused, ServerFailed
 from service.client_events import listen
-from service.client_sending import Found, parse, send_once
-from service.settings import Settings
+from service.connection import Connection, segment
 
 
-class Client:
-    """Talks to one server.
-
-    Args:
-        url: of the server; null: `RESNAS_URL`, else this machine at the port of the settings.
-        token: null: the one in the data directory of the settings, where there is one.
-    """
-
-    def __init__(self, url: str | None = None, token: str | None = None) -> None:
-        settings = Settings.load()
-        self.url = url or os.environ.get("RESNAS_URL") or f"http://127.0.0.1:{settings.port}"
-        token = _stored_token(settings.token_path) if token is None else token
-        self._http = httpx.Client(
-            base_url=self.url,
-            headers={"Authorization": f"Bearer {token}"} if token else {},
-            transport=httpx.HTTPTransport(retries=2),  # of refused connections only
-            timeout=httpx.Timeout(60, connect=5),
-        )
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.close()
+class Client(Connection):
+    """Talks to one server about jobs and what came of them."""
 
     def submit(
         self, spec: JobSpec, *, priority: int = 0, idempotency_key: str | None = None
@@ -88,11 +59,11 @@ class Client:
 
     def job(self, job_id: str) -> Job:
         """One job."""
-        return self._get(Job, f"/v1/jobs/{_segment(job_id)}")
+        return self._get(Job, f"/v1/jobs/{segment(job_id)}")
 
     def trials(self, job_id: str) -> Iterator[Trial]:
         """The trials of a job, those that are running included."""
-        return self._pages(Trial, f"/v1/jobs/{_segment(job_id)}/trials")
+        return self._pages(Trial, f"/v1/jobs/{segment(job_id)}/trials")
 
     def front(
         self,
@@ -107,15 +78,15 @@ class Client:
         given = {name: str(value) for name, value in query.items() if value is not None}
         if include_dominated:
             given["include_dominated"] = "true"
-        return self._get(Front, f"/v1/jobs/{_segment(job_id)}/front", given)
+        return self._get(Front, f"/v1/jobs/{segment(job_id)}/front", given)
 
     def cancel(self, job_id: str) -> Job:
         """Ask for the end of a job; one that is queued is cancelled at once."""
-        return self._post(Job, f"/v1/jobs/{_segment(job_id)}:cancel")
+        return self._post(Job, f"/v1/jobs/{segment(job_id)}:cancel")
 
     def retry(self, job_id: str) -> Job:
         """Queue a failed job once more; the trials that it completed are kept."""
-        return self._post_once(Job, f"/v1/jobs/{_segment(job_id)}:retry", uuid4().hex)
+        return self._post_once(Job, f"/v1/jobs/{segment(job_id)}:retry", uuid4().hex)
 
     def events(self, job_id: str, after: int = 0) -> Iterator[Happening]:
         """What happens to a job, as it happens, until it has ended; also while servers restart.
@@ -124,7 +95,7 @@ class Client:
             job_id: of the job.
             after: the number of the last event that is known already.
         """
-        return listen(self._http, f"/v1/jobs/{_segment(job_id)}/events", after)
+        return listen(self._http, f"/v1/jobs/{segment(job_id)}/events", after)
 
     def watch(self, job_id: str, interval: float = 1.0) -> Iterator[Job]:
         """The job as it is now and whenever something has happened to it, until it has ended.
@@ -146,7 +117,7 @@ class Client:
 
     def architecture(self, architecture_id: str) -> StoredArchitecture:
         """The resolutions of one trained network."""
-        path = f"/v1/architectures/{_segment(architecture_id)}"
+        path = f"/v1/architectures/{segment(architecture_id)}"
         return self._get(StoredArchitecture, path)
 
     def export(
@@ -161,11 +132,11 @@ class Client:
             ServerFailed: the export failed there, or the file arrived damaged.
             Refused: `directory` cannot be written.
         """
-        path = f"/v1/architectures/{_segment(architecture_id)}/exports"
+        path = f"/v1/architectures/{segment(architecture_id)}/exports"
         export = self._post(Export, path, {"format": format, "multiple_of": multiple_of})
         while not export.ended:
             time.sleep(0.2)
-            export = self._get(Export, f"/v1/exports/{_segment(export.id)}")
+            export = self._get(Export, f"/v1/exports/{segment(export.id)}")
         if failure := export.failure():
             raise ServerFailed(failure.place, failure.found, failure.next_step)
         return self._download(export, directory)
@@ -205,13 +176,6 @@ class Client:
         """What the server can put where a backbone has convolutions or pools."""
         return list(self._pages(Entry, "/v1/layers"))
 
-    def ready(self) -> bool:
-        """Whether the server is up and can reach its database."""
-        try:
-            return self._http.get("/readyz").is_success
-        except httpx.TransportError:
-            return False
-
     def _news(self, job: Job) -> Iterator[Happening | None]:
         """The events behind what `job` tells; a null where there are none to be had."""
         if job.events is not None:
@@ -220,7 +184,7 @@ class Client:
         yield None
 
     def _download(self, export: Export, directory: Path) -> Path:
-        response = self._send("GET", f"/v1/exports/{_segment(export.id)}/content")
+        response = self._send("GET", f"/v1/exports/{segment(export.id)}/content")
         digest = hashlib.sha256(response.content).hexdigest()
         if digest != export.sha256:
             raise ServerFailed(
@@ -236,60 +200,3 @@ class Client:
                 f"{directory}", f"it cannot be written: {error.strerror}", "Choose another folder"
             ) from error
         return path
-
-    def _pages(
-        self, kind: type[Found], path: str, query: Mapping[str, str] | None = None
-    ) -> Iterator[Found]:
-        following = dict(query or {})
-        while True:
-            page = self._get(Page, path, following)
-            for item in page.items:
-                yield parse(kind, item, path)
-            if page.next_cursor is None:
-                return
-            following["cursor"] = page.next_cursor
-
-    def _get(self, kind: type[Found], path: str, query: Mapping[str, str] | None = None) -> Found:
-        return parse(kind, self._send("GET", path, query=query).content, path)
-
-    def _post(self, kind: type[Found], path: str, body: Mapping[str, Any] | None = None) -> Found:
-        return parse(kind, self._send("POST", path, body=body).content, path)
-
-    def _post_once(
-        self,
-        kind: type[Found],
-        path: str,
-        key: str,
-        query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
-    ) -> Found:
-        response = send_once(self._http, path, key=key, query=query, body=body)
-        return parse(kind, response.content, path)
-
-    def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
-    ) -> httpx.Response:
-        try:
-            response = self._http.request(method, path, params=query, json=body)
-        except httpx.TransportError as error:
-            raise unreachable(self.url, error) from error
-        if not response.is_success:
-            raise problem_of(response)
-        return response
-
-
-def _segment(text: str) -> str:
-    """An id as one segment of a path, so that no id can lead anywhere else."""
-    return quote(text, safe="")
-
-
-def _stored_token(path: Path) -> str | None:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return None  # without it the server says what is missing

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import httpx
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from service.answers import Answer
 from service.client_errors import ServerFailed, ServerUnreachable, problem_of, unreachable
 
-Found = TypeVar("Found", bound=Answer)
+Found = TypeVar("Found", bound=BaseModel)
 
 _PAUSES = (0.3, 1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds before it is sent again; together about as long as a server needs to come back."""

@@ -89,7 +89,7 @@ class Failure(Value):
         next_step: what the reader can do.
         reason: for programs: `error` (what was asked for cannot be done), `crashed` (its process
             broke), `lost` (its worker was not heard of any more), `poison` (several of these in a
-            row), `storage_full`, `out_of_memory`.
+            row), `storage_full`, `out_of_memory`, `unreachable` (a storage or a cluster is away).
     """
 
     place: str

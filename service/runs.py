@@ -16,6 +16,7 @@ from sqlalchemy.exc import (
     TimeoutError,
 )
 
+from resnas.causes import Cause, cause_of
 from resnas.errors import ResnasError
 from resnas.results import TrialState, Value
 from service import messages, metrics
@@ -158,7 +159,10 @@ class Run(ABC):
             case _ if self.ending or isinstance(self._outcome, messages.Stopped):
                 state = self._finish(Event.RELEASE, None)
             case messages.Crashed(reason=reason):
-                state = self._crash(self._death(f"it broke on {reason}"))
+                death = self._death(f"it broke on {reason}")
+                if cause_of(reason) is Cause.UNREACHABLE:
+                    death = death.model_copy(update={"reason": Cause.UNREACHABLE})
+                state = self._crash(death)
             case _ if status < 0:
                 state = self._crash(self._death(f"it was killed by signal {-status}"))
             case _:

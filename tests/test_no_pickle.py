@@ -1,9 +1,9 @@
 """Nothing that was stored or sent is ever run: no pickle, no `eval`, no shell, no address to fetch.
 
 Ray sends functions of this program to its own processes as cloudpickle, over connections with a
-token: `resnas/executors/_trainable.py`. A folder of backbones, where its operator names one, is code by
-intent: `search_spaces/_sources/own.py`. Torchvision unpickles the files of CIFAR, after it has
-compared their checksums with the published ones.
+token: `resnas/executors/_trainable.py`. A folder of backbones, where its operator names one, is
+code by intent: `search_spaces/_sources/own.py`. Torchvision unpickles the files of CIFAR, after it
+has compared their checksums with the published ones.
 """
 
 from __future__ import annotations

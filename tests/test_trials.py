@@ -80,6 +80,16 @@ def test_a_trial_that_kills_its_process_again_and_again_has_failed(trials):
     assert failed.reason == "its process ended without an answer, 3 times in a row"
 
 
+def test_what_is_away_is_no_fault_of_any_trial(trials):
+    away = "ConnectionError: the bucket does not answer"
+    for _ in range(MOST_LOSSES - 1):
+        trials.next()
+        trials.lost(0, away)
+    with pytest.raises(ConnectionError, match="bucket"):
+        trials.lost(0, away)
+    assert trials.results() == ()
+
+
 def test_losses_with_epochs_between_them_are_no_fault_of_the_trial(trials):
     for _ in range(3 * MOST_LOSSES):
         assert trials.next()["number"] == 0

@@ -1,4 +1,4 @@
-"""Commands about API keys. They work on the database itself, beside a server that runs."""
+"""Commands about API keys: they write the database, or ask the server that alone may write it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,8 +20,8 @@ from service.principals import Scope
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from service.store.keys import Key
-    from service.store.repository import Repository
+    from service.key_schemas import KeyAnswer
+    from service.keychains import Keychain
 
 app = typer.Typer(
     help="Make, list and revoke API keys: who else may use the server, and for what.",
@@ -53,17 +54,18 @@ def create(
 
     scopes = frozenset(scope or (Scope.READ, Scope.WRITE))
     lasts = keys.span(expires_in) if expires_in else None
-    with _repository(data_dir) as repository, _kept(output) as file:
-        made = keys.create(repository, owner, scopes, lasts, unless_usable=if_none)
-        if made and file:
+    with _keys(data_dir) as known, _kept(output) as file:
+        made = known.create(owner, scopes, lasts, unless_usable=if_none)
+        if made.text and file:
             file.write(f"{made.text}\n")
-    if made is None:
+    if made.key is None:
         say(f"{owner} has a valid key already; 'resnas keys list' shows it.")
     elif output:
         say(f"The key of {owner} is in {output}.")
     if as_json:
-        show_json(_document(made.key) | {"key": None if output else made.text} if made else None)
-    elif made and not output:
+        shown = None if output else made.text
+        show_json(made.key and made.key.model_dump(mode="json") | {"key": shown})
+    elif made.text and not output:
         show_line(made.text)
         say("Keep it: it cannot be shown again.")
 
@@ -71,13 +73,13 @@ def create(
 @app.command("list")
 def show(data_dir: DataDir = None, as_json: Json = False) -> None:
     """List all keys, oldest first; what they open with is not known."""
-    with _repository(data_dir) as repository:
-        found = repository.keys.all()
+    with _keys(data_dir) as known:
+        found = known.all()
     if as_json:
-        show_json([_document(key) for key in found])
+        show_json(found)
     elif found:
         columns = ("id", "owner", "key", "scopes", "state", "expires", "last used")
-        show_table(columns, (_cells(_document(key)) for key in found))
+        show_table(columns, map(_cells, found))
     else:
         say("No keys yet. Make one with 'resnas keys create OWNER'.")
 
@@ -89,25 +91,31 @@ def revoke(
     as_json: Json = False,
 ) -> None:
     """End a key at once, for every server."""
-    from service import keys
-
-    with _repository(data_dir) as repository:
-        revoked = keys.revoke(repository, key)
+    with _keys(data_dir) as known:
+        revoked = known.revoke(key)
     if as_json:
-        show_json(_document(revoked))
+        show_json(revoked)
     else:
         say(f"The key {revoked.prefix}… of {revoked.owner} is revoked.")
 
 
 @contextmanager
-def _repository(data_dir: Path | None) -> Iterator[Repository]:
+def _keys(data_dir: Path | None) -> Iterator[Keychain]:
+    """The keys of a server: on SQLite through it, where it runs, because it alone may write."""
+    from service.auth import read_or_create_token
+    from service.keychains import ServedKeychain, StoredKeychain
+    from service.lock import database_file, holder, lock_of
     from service.store.repository import Repository
 
     settings = Settings.load(data_dir=data_dir)
     settings.prepare()
+    if settings.on_sqlite and holder(lock_of(database_file(settings))):
+        with ServedKeychain(token=read_or_create_token(settings.token_path)) as served:
+            yield served
+        return
     repository = Repository.open(settings.database)
     try:
-        yield repository
+        yield StoredKeychain(repository)
     finally:
         repository.close()
 
@@ -136,30 +144,16 @@ def _kept(path: Path | None) -> Iterator[IO[str] | None]:
         ) from error
 
 
-def _document(key: Key) -> dict[str, Any]:
-    def moment(value: Any) -> str | None:
-        return value.isoformat(timespec="seconds") if value else None
+def _cells(key: KeyAnswer) -> tuple[str, ...]:
+    def moment(value: datetime | None) -> str:
+        return value.isoformat(timespec="seconds") if value else "never"
 
-    return {
-        "id": key.id,
-        "owner": key.owner,
-        "prefix": key.prefix,
-        "scopes": sorted(key.scopes),
-        "state": "revoked" if key.revoked_at else "expired" if key.expired else "valid",
-        "created_at": moment(key.created_at),
-        "expires_at": moment(key.expires_at),
-        "revoked_at": moment(key.revoked_at),
-        "used_at": moment(key.used_at),
-    }
-
-
-def _cells(key: dict[str, Any]) -> tuple[str, ...]:
     return (
-        key["id"],
-        key["owner"],
-        f"{key['prefix']}…",
-        " ".join(key["scopes"]),
-        key["state"],
-        key["expires_at"] or "never",
-        key["used_at"] or "never",
+        key.id,
+        key.owner,
+        f"{key.prefix}…",
+        " ".join(key.scopes),
+        key.state,
+        moment(key.expires_at),
+        moment(key.used_at),
     )

@@ -1,4 +1,4 @@
-"""A job is taken and given back: what a busy queue does most, in as few statements as it takes.
+"""A job is handed in, taken and given back: what a busy server does most, in a few statements.
 
 It is the protocol of `leases`, with a job's turn, event and trials. The statements are built once:
 to build one takes longer than to run it.
@@ -34,7 +34,7 @@ from service.store.clock import now_ms
 from service.store.events import STATE, state_of
 from service.store.leases import ENDED, Moves, lost
 from service.store.models import EventRow, JobRow, TrialRow
-from service.store.values import LEASED, Lease, State
+from service.store.values import LEASED, Json, Lease, State
 
 JobFacts = Row[Any]
 """Columns of a job, as they are after the statement."""
@@ -45,6 +45,8 @@ _TOLD = tuple(
     for name in ("id", "state", "attempt", "crashes", "trials_done", "error", "events")
 )
 """What the event of a state is made from."""
+
+_HAND_IN = insert(JobRow).returning(*_ALL)
 
 
 def _take(whose: ColumnElement[str]) -> ReturningUpdate[Any]:
@@ -104,6 +106,14 @@ _GIVE_BACK = (
 _FORGET = delete(TrialRow).where(*_unfinished)
 _STOP = update(TrialRow).where(*_unfinished).values(state=TrialState.STOPPED, finished_at=now_ms())
 _TELL = insert(EventRow)
+
+
+def hand_in(session: Session, facts: Json) -> JobFacts:
+    """Add a job with these columns, in the state in which it waits."""
+    connection = session.connection()
+    job = connection.execute(_HAND_IN, facts | {"events": 1}).one()
+    _tell(connection, job)
+    return job
 
 
 def take(session: Session, worker: str, seconds: float, moves: Moves) -> JobFacts | None:

@@ -48,22 +48,17 @@ class Jobs:
             also: what is written in the same transaction.
         """
         with self.database.write() as session:
-            row = JobRow(
-                id=new_id(),
-                owner=owner,
-                rank=-priority,
-                backbone=spec.backbone[:200],
-                dataset=spec.dataset[:200],
-                spec=spec.model_dump(mode="json"),
-                estimate=estimate,
-                trials_total=spec.trials,
-            )
-            session.add(row)
-            session.flush()
-            session.refresh(row)
-            tell_state(session, row)
-            session.flush()
-            job = _job(row)
+            facts = {
+                "id": new_id(),
+                "owner": owner,
+                "rank": -priority,
+                "backbone": spec.backbone[:200],
+                "dataset": spec.dataset[:200],
+                "spec": spec.model_dump(mode="json"),
+                "estimate": estimate,
+                "trials_total": spec.trials,
+            }
+            job = _job(handover.hand_in(session, facts))
             if also:
                 also(session, job)
             return job

@@ -15,6 +15,7 @@ from typing import TypeVar
 from sqlalchemy import literal, select, true, update
 from sqlalchemy.orm import Session
 
+from resnas.causes import Cause
 from service.errors import Failure, LeaseLost
 from service.store.clock import now_ms
 from service.store.models import ExportRow, JobRow
@@ -28,6 +29,8 @@ PAUSES = (1.0, 3.0, 10.0, 30.0)
 """Seconds between a crash and the next attempt, after the first crash, the second, ..."""
 MAX_CRASHES = len(PAUSES) + 1
 """So many attempts in a row that bring nothing are a poisonous job's."""
+AWAY = 15.0
+"""Seconds between two looks whether what was away has come back."""
 CANCEL_WITHIN = 8.0
 """Seconds that a worker has to end what is to be cancelled; then it is cancelled without it."""
 ENDED = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
@@ -132,14 +135,19 @@ def move(session: Session, row: Row, moves: Moves, error: Failure | None) -> Sta
 
 
 def crash(session: Session, row: Row, release: Moves, fail: Moves, error: Failure) -> State:
-    """An attempt ended without an answer: pause before the next, or fail if it was the last."""
-    row.crashes += 1
+    """An attempt ended without an answer: pause before the next, or fail if it was the last.
+
+    Where a storage or a cluster is away, the job is not to blame, and waits for it.
+    """
+    away = error.reason == Cause.UNREACHABLE
+    row.crashes += not away
     last = row.crashes >= MAX_CRASHES
     if last:
         found = f"{error.found}, {row.crashes} times in a row without any progress"
         error = error.model_copy(update={"found": found, "reason": "poison"})
     else:
-        row.not_before = in_seconds(session, PAUSES[row.crashes - 1])
+        pause = AWAY if away else PAUSES[row.crashes - 1]
+        row.not_before = in_seconds(session, pause)
     return move(session, row, fail if last else release, error)
 
 

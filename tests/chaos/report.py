@@ -26,7 +26,7 @@ def told(
         found: what was seen afterwards.
         again: seconds until an interrupted job ran again.
         troubles: what clients got instead of an answer, before they asked again.
-        calm: the same load, undisturbed.
+        calm: such a load, undisturbed.
     """
     kills = ordeal.kills()
     lines = [
@@ -40,7 +40,7 @@ def told(
         f"otherwise wrong    {len(found.wrong)}",
         f"fronts as computed {found.fronts} of {found.jobs.total()}",
         f"asked again        {_counted(troubles) or 'never'}",
-        f"seconds            {ordeal.seconds:.1f}",
+        f"jobs an hour       {ordeal.rate:.0f}, for {ordeal.seconds:.0f} s",
     ]
     if again:
         lines.append(
@@ -48,8 +48,7 @@ def told(
             f"{statistics.median(again):.1f} s, at worst {max(again):.1f} s"
         )
     if calm is not None:
-        share = calm.seconds / ordeal.seconds
-        lines.append(f"throughput         {share:.1%} of the undisturbed {calm.seconds:.1f} s")
+        lines.append(f"throughput         {ordeal.rate / calm.rate:.1%} of an undisturbed run's")
     return "\n".join([*lines, *found.violations[:20]])
 
 

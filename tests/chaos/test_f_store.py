@@ -75,7 +75,7 @@ def dying_at(number: int, repository: Repository) -> None:
 
 def test_a_reaper_that_dies_anywhere_leaves_a_job_that_the_next_one_takes(database_url, repository):
     repository.jobs.add(SPEC, ESTIMATE)
-    _, lease = repository.jobs.claim("one", 0, CLAIM)
+    _, lease = repository.jobs.claim("one", -1, CLAIM)
     repository.database.engine.dispose()  # no connection is shared with the processes below
     deaths = 0
     while True:
@@ -120,7 +120,7 @@ def test_of_many_processes_at_one_queue_no_two_get_the_same_job(database_url, re
 
 def test_what_a_worker_that_was_declared_dead_too_early_found_is_kept(repository):
     job = repository.jobs.add(SPEC, ESTIMATE)
-    _, lease = repository.jobs.claim("one", 0, CLAIM)
+    _, lease = repository.jobs.claim("one", -1, CLAIM)
     assert repository.trials.record(lease, quick.result(SPEC, 0))  # nobody has taken it away yet
     assert repository.jobs.renew(lease, 60) is State.RUNNING
     assert repository.jobs.expire(RELEASE, FAIL) == []
@@ -136,7 +136,7 @@ def test_an_export_always_has_a_deadline_and_goes_to_the_next_worker(repository,
     (trial,) = repository.trials.page(lease.id, 1)
     asked = repository.exports.add(trial.architecture_id, "onnx", lambda _: True)
     for crashes in range(1, leases.MAX_CRASHES + 1):
-        assert repository.exports.claim(f"worker {crashes}", 0, CLAIM)[1].id == asked.id
+        assert repository.exports.claim(f"worker {crashes}", -1, CLAIM)[1].id == asked.id
         assert repository.exports.expire(RELEASE, FAIL) == [asked.id]
         assert repository.exports.get(asked.id).crashes == crashes
     given_up = repository.exports.get(asked.id)

@@ -13,10 +13,14 @@ from typer.testing import CliRunner
 from resnas.errors import ResnasError
 from service import keys
 from service.cli import app
+from service.client import Client
+from service.client_errors import NotAllowed
 from service.errors import InvalidKey, NotFound
+from service.local_server import local_server
 from service.principals import FIRST, NOBODY, Principal, Scope
 from service.store.clock import now_ms
 from service.store.models import KeyRow
+from tests.service.conftest import wait
 
 BOTH = frozenset({Scope.READ, Scope.WRITE})
 
@@ -172,3 +176,34 @@ def test_a_file_that_cannot_be_written_is_refused_and_makes_no_key(command, tmp_
     with pytest.raises(ResnasError, match="--output"):
         command("create", "ann", "--output", str(tmp_path / "missing" / "key"))
     assert command("list") == []
+
+
+def refusal(client):
+    """Why a client is not let in; nothing where it is."""
+    try:
+        list(client.jobs())
+    except NotAllowed as error:
+        return str(error)
+    return ""
+
+
+def test_beside_a_server_on_sqlite_the_commands_go_through_it(tmp_path, monkeypatch):
+    with local_server(tmp_path / "data", worker=False) as server, server.client() as client:
+        monkeypatch.setenv("RESNAS_DATA_DIR", str(tmp_path / "data"))
+        monkeypatch.setenv("RESNAS_URL", server.url)
+
+        def run(*words):
+            done = CliRunner().invoke(app, ["keys", *words, "--json"], catch_exceptions=False)
+            assert done.exit_code == 0, done.output
+            return json.loads(done.stdout)
+
+        made = run("create", "ann", "--expires-in", "12h")
+        assert run("create", "ann", "--if-none") is None
+        with Client(server.url, made["key"]) as ann:
+            assert list(ann.jobs()) == []
+            assert [key["state"] for key in run("list")] == ["valid"]
+            assert run("revoke", made["id"])["state"] == "revoked"
+            assert "revoked" in wait(lambda: refusal(ann))  # which the server learns in a second
+        with pytest.raises(NotFound):
+            run("revoke", "0" * 32)
+        assert client.ready()

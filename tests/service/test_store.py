@@ -123,6 +123,15 @@ def test_the_last_of_three_crashes_fails_the_job_with_its_reason(repository, job
     assert found.finished_at is not None
 
 
+def test_what_is_away_uses_up_no_attempts(repository, job, monkeypatch):
+    monkeypatch.setattr(leases, "AWAY", 0.0)
+    away = DEATH.model_copy(update={"reason": "unreachable"})
+    for _ in range(2 * MAX_CRASHES):
+        assert repository.jobs.crash(claim(repository), RELEASE, FAIL, away) is State.QUEUED
+    found = repository.jobs.get(job.id)
+    assert (found.crashes, found.error) == (0, away)
+
+
 def test_silent_workers_use_up_the_attempts_too(repository, job):
     for _ in range(MAX_CRASHES):
         claim(repository, seconds=-1)

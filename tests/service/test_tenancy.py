@@ -19,10 +19,12 @@ from tests.service.stored import succeeded
 
 UNKNOWN = "0" * 32
 IDS = {"job_id": "job_id", "architecture_id": "architecture_id", "export_id": "export_id"}
+FOR_ADMINISTRATORS = "/v1/keys"
 BODIES = {
     "submit": BODY,
     "ask_export": {"format": "onnx"},
     "make_estimate": {"backbone": "mobilenet_small", "dataset": "digits"},
+    "create_key": {"owner": "eve", "scopes": ["admin"]},
 }
 READING = {"make_estimate"}
 """Operations that change nothing although they are asked with POST."""
@@ -38,6 +40,12 @@ def described(tmp_path_factory):
         for method, operation in described.items()
         if path.startswith("/v1/")
     ]
+
+
+@pytest.fixture(scope="module")
+def owned(described):
+    """Those that are for every owner."""
+    return [found for found in described if not found[1].startswith(FOR_ADMINISTRATORS)]
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +94,7 @@ def ask(server, method, path, operation, headers):
 def filled(path, operation, chosen):
     """The path with ids in it, or None where it takes none."""
     names = [p["name"] for p in operation.get("parameters", ()) if p["in"] == "path"]
+    chosen = chosen | {"key_id": UNKNOWN}
     return path.format(**{name: chosen[name] for name in names}) if names else None
 
 
@@ -106,10 +115,10 @@ def without_names(problem, path):
     return {name: str(value).replace(key, "ID") for name, value in kept.items()}
 
 
-def test_what_is_somebody_elses_is_not_there(server, described, store, theirs, headers):
+def test_what_is_somebody_elses_is_not_there(server, owned, store, theirs, headers):
     before = rows(store)
     tried = 0
-    for method, path, operation in described:
+    for method, path, operation in owned:
         foreign = filled(path, operation, ids_of(theirs))
         if foreign is None:
             continue
@@ -124,8 +133,8 @@ def test_what_is_somebody_elses_is_not_there(server, described, store, theirs, h
     assert rows(store) == before
 
 
-def test_lists_and_fronts_have_nothing_of_others(server, described, theirs, headers):
-    for method, path, operation in described:
+def test_lists_and_fronts_have_nothing_of_others(server, owned, theirs, headers):
+    for method, path, operation in owned:
         if method == "GET" and filled(path, operation, ids_of(theirs)) is None:
             answer = ask(server, method, path, operation, headers["bob"])
             assert answer.status_code == 200, path
@@ -133,9 +142,9 @@ def test_lists_and_fronts_have_nothing_of_others(server, described, theirs, head
 
 
 @pytest.mark.parametrize("who", ["ann", "root"])
-def test_whose_it_is_and_an_administrator_see_it(server, described, theirs, headers, who):
+def test_whose_it_is_and_an_administrator_see_it(server, owned, theirs, headers, who):
     """What the other tests do not find is there."""
-    for method, path, operation in described:
+    for method, path, operation in owned:
         if method == "GET":
             found = filled(path, operation, ids_of(theirs))
             answer = ask(server, method, found or path, operation, headers[who])
@@ -165,6 +174,20 @@ def test_a_key_that_may_only_read_changes_nothing(server, described, store, thei
         changing += 1
     assert changing >= 4
     assert rows(store) == before
+
+
+def test_keys_are_for_administrators(server, described, store, headers):
+    before = store.keys.all()
+    tried = 0
+    for method, path, operation in described:
+        if path.startswith(FOR_ADMINISTRATORS):
+            asked = path.format(key_id=before[0].id)
+            for who in ("ann", "reader"):
+                refused(ask(server, method, asked, operation, headers[who]), 403)
+            tried += 1
+    assert tried == 3
+    assert [key.revoked_at for key in store.keys.all()] == [None] * len(before)
+    assert server.get(FOR_ADMINISTRATORS, headers=headers["root"]).status_code == 200
 
 
 def test_one_idempotency_key_of_two_owners_is_two(server, store, headers):

@@ -1,0 +1,106 @@
+"""A connection to one server: what is asked as it is sent, and what is answered as values."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from service.answers import Page
+from service.client_errors import problem_of, unreachable
+from service.client_sending import Found, parse, send_once
+from service.settings import Settings
+
+
+class Connection:
+    """Sends requests to one server.
+
+    Args:
+        url: of the server; null: `RESNAS_URL`, else this machine at the port of the settings.
+        token: null: the one in the data directory of the settings, where there is one.
+    """
+
+    def __init__(self, url: str | None = None, token: str | None = None) -> None:
+        settings = Settings.load()
+        self.url = url or os.environ.get("RESNAS_URL") or f"http://127.0.0.1:{settings.port}"
+        token = _stored_token(settings.token_path) if token is None else token
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            transport=httpx.HTTPTransport(retries=2),  # of refused connections only
+            timeout=httpx.Timeout(60, connect=5),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def ready(self) -> bool:
+        """Whether the server is up and can reach its database."""
+        try:
+            return self._http.get("/readyz").is_success
+        except httpx.TransportError:
+            return False
+
+    def _pages(
+        self, kind: type[Found], path: str, query: Mapping[str, str] | None = None
+    ) -> Iterator[Found]:
+        following = dict(query or {})
+        while True:
+            page = self._get(Page, path, following)
+            for item in page.items:
+                yield parse(kind, item, path)
+            if page.next_cursor is None:
+                return
+            following["cursor"] = page.next_cursor
+
+    def _get(self, kind: type[Found], path: str, query: Mapping[str, str] | None = None) -> Found:
+        return parse(kind, self._send("GET", path, query=query).content, path)
+
+    def _post(self, kind: type[Found], path: str, body: Mapping[str, Any] | None = None) -> Found:
+        return parse(kind, self._send("POST", path, body=body).content, path)
+
+    def _post_once(
+        self,
+        kind: type[Found],
+        path: str,
+        key: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> Found:
+        response = send_once(self._http, path, key=key, query=query, body=body)
+        return parse(kind, response.content, path)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, params=query, json=body)
+        except httpx.TransportError as error:
+            raise unreachable(self.url, error) from error
+        if not response.is_success:
+            raise problem_of(response)
+        return response
+
+
+def _stored_token(path: Path) -> str | None:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return None  # without it the server says what is missing
+
+
+def segment(text: str) -> str:
+    """An id as one segment of a path, so that no id can lead anywhere else."""
+    return quote(text, safe="")
