@@ -22,7 +22,7 @@ _TEXTS = {
     Cause.OUT_OF_MEMORY: re.compile(
         r"OutOfMemory|MemoryError|out of memory|can't allocate memory|Cannot allocate memory", re.I
     ),
-    Cause.UNREACHABLE: re.compile(r"\bConnection\w*Error\b"),
+    Cause.UNREACHABLE: re.compile(r"\bConnection\w*Error\b|its machine is gone"),
 }
 NEXT_STEP = {
     Cause.STORAGE_FULL: "Free some space there, then retry; what completed is kept",

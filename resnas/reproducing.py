@@ -26,7 +26,7 @@ from search_spaces.recipes import Recipe, Row, Training
 
 LEAST_EPOCHS = 5
 SMALLEST_BATCH = STEPS = 16
-"""An epoch has that many batches at a small scale, as long as a batch keeps that many samples."""
+"""An epoch has so many batches at a small scale, as long as a batch keeps so many samples."""
 
 _NO_BUDGET = 1.0
 """GMACs of a job where no training lands on any."""
@@ -131,14 +131,13 @@ class _Feed:
 
     def done(self, number: int, results: list[Json]) -> None:
         """A training ended and brought its result."""
-        for message in results:
-            self._keep(number, TrialResult.model_validate(message))
+        self._keep(number, TrialResult.model_validate(*results))
 
     def failed(self, number: int, reason: str) -> None:
         """A training raised, or its process died."""
         row, seed = self._asked[number]
-        facts = {"number": number, "seed": seed, "state": TrialState.FAILED, "reason": reason}
-        self._keep(number, TrialResult(**_plan(row).model_dump(), **facts))
+        facts = _plan(row).model_dump() | {"number": number, "seed": seed, "reason": reason}
+        self._keep(number, TrialResult(**facts, state=TrialState.FAILED))
 
     lost = failed
 

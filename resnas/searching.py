@@ -85,6 +85,7 @@ def search(
     work_dir: Path | str | None = None,
     finished: Sequence[TrialResult] = (),
     ray_address: str | None = None,
+    keeps_checkpoints: bool = False,
 ) -> SearchResult:
     """Run a whole search and return its trials.
 
@@ -100,6 +101,8 @@ def search(
         work_dir: path or URL where trials keep their state while they run, to go on after a crash.
         finished: trials of an earlier attempt at the same search; they are not run again.
         ray_address: of a running Ray cluster; default: a private local one.
+        keeps_checkpoints: leave those of ended trials to the caller, who may need them until the
+            results are where no crash can take them.
 
     Raises:
         UnknownName, DatasetUnavailable, InfeasibleBudget, GraphError: see `estimating.check`.
@@ -126,6 +129,7 @@ def search(
         datasets_dir=datasets_dir,
         artifacts=artifacts,
         work_dir=work_dir,
+        keeps_checkpoints=keeps_checkpoints,
     )
     work = run if backbone is None else partial(run, builder=backbone)
     _executor(executor, spec, ray_address).run(feed, work)

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from resnas import backbones
 from resnas.causes import NEXT_STEP, Cause, cause_of
+from resnas.checkpoints import checkpoint_of
 from resnas.errors import StorageFull
 from resnas.executors._base import Json
 from resnas.observer import Observer
 from resnas.results import EpochMetrics, Plan, TrialResult, TrialState
 from resnas.spec import JobSpec
 from resnas.stopping import behind, rung_at
-from resnas.storage import ArtifactStore, StoredFile
+from resnas.storage import ArtifactStore
 from resnas.strategies._base import AbstractStrategy, Outcome
 from resnas.trial import TrialTask
 
@@ -41,6 +42,7 @@ class TrialFeed:
         datasets_dir: Path,
         artifacts: ArtifactStore,
         work_dir: Path | str | None,
+        keeps_checkpoints: bool = False,
     ) -> None:
         self.spec = spec
         self.strategy = strategy
@@ -48,6 +50,7 @@ class TrialFeed:
         self.datasets_dir = datasets_dir
         self.artifacts = artifacts
         self.work_dir = work_dir
+        self.keeps_checkpoints = keeps_checkpoints
         self.own_folder = backbones.own_folder()
         self._results = {result.number: result for result in finished}
         self._plans: dict[int, Plan] = {
@@ -170,8 +173,8 @@ class TrialFeed:
     def _keep(self, result: TrialResult) -> None:
         self._results[result.number] = result
         self.observer.on_trial(result)
-        if self.work_dir:  # not before somebody has the result
-            self._checkpoint(self.work_dir, result.number).delete()
+        if self.work_dir and not self.keeps_checkpoints:  # not before somebody has the result
+            checkpoint_of(self.work_dir, result.number).delete()
 
     def _outcome(self, number: int) -> Outcome:
         result = self._results[number]
@@ -183,12 +186,8 @@ class TrialFeed:
             gmacs=result.gmacs if done else None,
         )
 
-    @staticmethod
-    def _checkpoint(folder: Path | str, number: int) -> StoredFile:
-        return StoredFile(f"{folder}/trial-{number}.pt")
-
     def _task(self, number: int, plan: Plan) -> TrialTask:
-        kept = self._checkpoint(self.work_dir, number) if self.work_dir else None
+        kept = checkpoint_of(self.work_dir, number) if self.work_dir else None
         return TrialTask(
             **plan.model_dump(),
             number=number,

@@ -19,6 +19,7 @@ from service.hosts import AllowedHosts
 from service.limits import RequestLimits
 from service.metrics import Figures
 from service.observing import Observed, Traffic
+from service.readiness import Readiness
 from service.routes import (
     architectures,
     catalogs,
@@ -55,7 +56,10 @@ def create_app(settings: Settings) -> FastAPI:
         worker = Worker(settings, own) if settings.worker else None
         upkeep = Upkeep(settings, own)
         feed = Feed(repository, stopping)
-        app.state.services = Services(settings, repository, feed, Figures(repository), stopping)
+        readiness = Readiness(settings, repository, stopping)
+        app.state.services = Services(
+            settings, repository, feed, Figures(repository), readiness, stopping
+        )
         listening = asyncio.create_task(feed.run())
         upkeep.start()
         if worker:

@@ -18,6 +18,7 @@ def download(artifacts: ArtifactStore, digest: str, name: str) -> Response:
 
     Raises:
         ResnasError: it is not there.
+        OSError: the storage does not say.
     """
     headers = {"ETag": f'"{digest}"'}
     path = artifacts.path(digest)

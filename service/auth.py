@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import secrets
+from functools import partial
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
@@ -26,7 +27,6 @@ from service.store.keys import Key
 HEALTH = frozenset({"/livez", "/readyz"})
 PUBLIC = HEALTH | {"/", "/docs", "/docs.css", "/openapi.json"}
 ON_LOOPBACK = PUBLIC | {"/metrics"}
-_STRANGERS_PER_SECOND = 20.0
 _YES = frozenset({"true", "1", "yes", "on", "t", "y"})
 _HOW = (
     "Send the header 'Authorization: Bearer …' with an API key, or with the token: the content of "
@@ -72,6 +72,8 @@ def _create(path: Path, token: str) -> None:
 class Authentication:
     """Finds out whose request it is (`state.principal`), and refuses what that one may not do.
 
+    An answer that goes on for long asks `state.still_valid` whether the key still opens anything.
+
     Args:
         app: what comes behind; it may rely on the principal.
         token: of the first start.
@@ -98,7 +100,9 @@ class Authentication:
         if scope["path"] not in HEALTH:
             found = await self._public_or_known(scope)
         if isinstance(found, Principal):
-            scope.setdefault("state", {})["principal"] = found
+            state = scope.setdefault("state", {})
+            state["principal"] = found
+            state["still_valid"] = partial(self._still_valid, scope)
             await self.app(scope, receive, send)
         else:
             await found(scope, receive, send)
@@ -133,6 +137,17 @@ class Authentication:
         except SQLAlchemyError:
             return _no_database(scope)
         return _principal(scope, key)
+
+    async def _still_valid(self, scope: Request) -> bool:
+        """Whether what was sent opens anything now; a database that is away closes nothing."""
+        digest = digest_of(_sent(scope))
+        if secrets.compare_digest(digest, self._token):
+            return True
+        try:
+            key = await self._keyring.find(scope["app"].state.services.repository.keys, digest)
+        except SQLAlchemyError:
+            return True
+        return key is not None and key.usable
 
 
 def _sent(scope: Request) -> str:
@@ -217,11 +232,10 @@ def _too_fast(scope: Request, rates: Rates, name: str) -> Response | None:
 
 def _address(scope: Request) -> str:
     """Whose bucket it is: an address, of IPv6 the network that one customer has."""
-    host = scope["client"][0] if scope.get("client") else ""
     try:
-        address = ip_address(host)
-    except ValueError:  # a socket of this machine
-        return host
+        address = ip_address(scope["client"][0] if scope.get("client") else "")
+    except ValueError:  # a socket of this machine, or a name that anybody could choose
+        return ""
     if not isinstance(address, IPv6Address):
         return str(address)
     return str(address.ipv4_mapped or int(address) >> 64)

@@ -14,6 +14,7 @@ from fastapi import Depends, Query, Request
 from service.errors import InvalidCursor
 from service.metrics import Figures
 from service.principals import Principal
+from service.readiness import Readiness
 from service.settings import Settings
 from service.store.ids import is_id
 from service.store.repository import Repository
@@ -32,23 +33,25 @@ class Services:
     repository: Repository
     feed: Feed
     figures: Figures
+    readiness: Readiness
     stopping: threading.Event
 
 
-def _services(request: Request) -> Services:
+# Those that are no coroutines would each wait for a thread.
+async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 
 
-def _repository(services: Annotated[Services, Depends(_services)]) -> Repository:
+async def _repository(services: Annotated[Services, Depends(_services)]) -> Repository:
     return services.repository
 
 
-def _settings(services: Annotated[Services, Depends(_services)]) -> Settings:
+async def _settings(services: Annotated[Services, Depends(_services)]) -> Settings:
     return services.settings
 
 
-def _principal(request: Request) -> Principal:
+async def _principal(request: Request) -> Principal:
     principal: Principal = request.state.principal
     return principal
 

@@ -131,6 +131,7 @@ def _search(task: SearchTask, reporter: Reporter) -> Value:
         work_dir=task.work_dir,
         finished=task.finished,
         ray_address=task.ray_address,
+        keeps_checkpoints=True,  # a report in the pipe is not yet in the database
     )
     return Stopped() if reporter.should_stop() else Done()
 

@@ -27,8 +27,10 @@ def check_cluster(settings: Settings) -> None:
     Raises:
         StartRefused: it must not be joined.
     """
+    if settings.ray_address is None:
+        return
     try:
-        must_be_joinable(settings.ray_address or "")
+        must_be_joinable(settings.ray_address)
     except ClusterRefused as error:
         raise StartRefused(error.place, error.found, error.next_step) from error
     except ConnectionError as error:
@@ -36,12 +38,8 @@ def check_cluster(settings: Settings) -> None:
 
 
 def watch(address: str, gone: Callable[[str], None]) -> None:
-    """Ask the head at `address` in a thread, and call `gone` with a reason once it is silent.
-
-    Only `host:port` can be asked.
-    """
-    if address.rpartition(":")[2].isdecimal() and "/" not in address:
-        threading.Thread(target=_ask, args=(address, gone), name="head", daemon=True).start()
+    """Ask the head at `address` in a thread, and call `gone` with a reason once it is silent."""
+    threading.Thread(target=_ask, args=(address, gone), name="head", daemon=True).start()
 
 
 def _ask(address: str, gone: Callable[[str], None]) -> None:

@@ -1,70 +1,39 @@
-"""What can be done with jobs and exports, and in which state: one table."""
+"""What can be done with jobs and exports; in which state, `service.transitions` says."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
 from resnas.catalog import exporters
 from resnas.errors import UnknownName
-from resnas.planning import Prepared
 from resnas.spec import JobSpec
 from resnas.storage import ArtifactStore
 from service import checked
+from service.checked import Checked
 from service.errors import Conflict, NotFound
-from service.store.leases import ENDED, Moves
+from service.principals import FIRST, Principal
+from service.store.leases import ENDED
 from service.store.repository import Repository
 from service.store.values import LOCAL, Export, Job, State, StoredArchitecture
+from service.transitions import Event, moves
 
 
-class Event(StrEnum):
-    """What happens to a job."""
-
-    CLAIM = "claim"  # a worker takes it
-    CANCEL = "cancel"  # a user wants its end
-    SUCCEED = "succeed"  # it came to a result
-    FAIL = "fail"  # it came to an error, or used up its attempts
-    RETRY = "retry"  # a user wants it tried again
-    RELEASE = "release"  # nobody works on it any more, and it is not over
-
-
-TRANSITIONS: dict[tuple[State, Event], State] = {
-    (State.QUEUED, Event.CLAIM): State.RUNNING,
-    (State.QUEUED, Event.CANCEL): State.CANCELLED,
-    (State.RUNNING, Event.CANCEL): State.CANCELLING,
-    (State.RUNNING, Event.SUCCEED): State.SUCCEEDED,
-    (State.RUNNING, Event.FAIL): State.FAILED,
-    (State.RUNNING, Event.RELEASE): State.QUEUED,
-    (State.CANCELLING, Event.CANCEL): State.CANCELLING,
-    (State.CANCELLING, Event.SUCCEED): State.CANCELLED,
-    (State.CANCELLING, Event.FAIL): State.CANCELLED,
-    (State.CANCELLING, Event.RELEASE): State.CANCELLED,
-    (State.CANCELLED, Event.CANCEL): State.CANCELLED,
-    (State.FAILED, Event.RETRY): State.QUEUED,
-}
-"""Every allowed step; what is not here cannot happen."""
-
-
-def moves(event: Event) -> Moves:
-    """The steps of one event: from which state to which."""
-    return {state: new for (state, happening), new in TRANSITIONS.items() if happening is event}
-
-
-def check(spec: JobSpec, datasets_dir: Path) -> Prepared:
+def check(spec: JobSpec, datasets_dir: Path, asker: Principal = FIRST) -> Checked:
     """What a job that can succeed comes to; `submit` accepts just this.
 
     Raises:
         UnknownName, DatasetUnavailable, InfeasibleBudget, UnreachableBudget, GraphError: it cannot.
+        TooMany: the asker has other questions that are being computed.
     """
-    return checked.check(spec, datasets_dir)
+    return checked.check(spec, datasets_dir, asker)
 
 
 def submit(
     repository: Repository,
-    prepared: Prepared,
+    prepared: Checked,
     owner: str = LOCAL,
     priority: int = 0,
     also: Callable[[Session, Job], None] | None = None,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
 from resnas.results import Value
-from service.keys import Created
+from service.keys import LONGEST, Created
 from service.principals import Scope
 from service.schemas import Answer
 from service.store.keys import Key
+
+_MOST_MINUTES = LONGEST // timedelta(minutes=1)
 
 
 class KeyAnswer(Answer):
@@ -63,7 +65,7 @@ class KeyRequest(Value):
         Scope.READ,
         Scope.WRITE,
     )
-    expires_in_minutes: Annotated[int | None, Field(strict=True, ge=1, le=60 * 24 * 3650)] = None
+    expires_in_minutes: Annotated[int | None, Field(strict=True, ge=1, le=_MOST_MINUTES)] = None
     unless_usable: Annotated[
         bool, Field(description="make none where the owner has one that opens as much")
     ] = False

@@ -22,6 +22,8 @@ from service.store.repository import Repository
 _FORM = re.compile(r"rn_[0-9a-f]{8}_[0-9a-f]{64}")
 _OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _SPAN = re.compile(r"([1-9][0-9]{0,4})([dhm])")
+LONGEST = timedelta(days=3650)
+"""Of a key that ends at all."""
 _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
 
@@ -54,7 +56,7 @@ def create(
     """A new key of `owner`; None where that has one that opens as much, and `unless_usable`.
 
     Raises:
-        InvalidKey: that is no name of an owner, or there is no scope.
+        InvalidKey: that is no name of an owner, there is no scope, or it would last too long.
     """
     if _OWNER.fullmatch(owner) is None:
         raise InvalidKey(
@@ -64,6 +66,12 @@ def create(
         )
     if not scopes:
         raise InvalidKey("scopes", "there is none", f"Choose from {', '.join(Scope)}")
+    if lasts is not None and lasts > LONGEST:
+        raise InvalidKey(
+            "expires-in",
+            f"{lasts.days} days are more than {LONGEST.days}",
+            "Give less, or nothing: such a key lasts until it is revoked",
+        )
     begin = f"rn_{secrets.token_hex(4)}"
     text = f"{begin}_{secrets.token_hex(32)}"
     key = repository.keys.add(

@@ -79,6 +79,19 @@ def holder(path: Path) -> str | None:
         os.close(handle)
 
 
+def note_address(settings: Settings, url: str) -> None:
+    """Write down beside the lock, which this process holds, where it listens."""
+    if settings.on_sqlite:
+        with lock_of(database_file(settings)).open("a") as lock:
+            lock.write(f"{url}\n")
+
+
+def address(path: Path) -> str | None:
+    """Where the holder of the lock in the file `path` listens, if it has written that down."""
+    _, _, url = path.read_text(errors="replace").strip().partition("\n")
+    return url or None
+
+
 def lock_of(file: Path) -> Path:
     """The lock of a database that is a file, whichever of its names `file` is."""
     resolved = file.resolve()
@@ -97,4 +110,4 @@ def database_file(settings: Settings) -> Path:
 
 
 def _written(path: Path) -> str:
-    return path.read_text(errors="replace").strip() or "another one"
+    return path.read_text(errors="replace").partition("\n")[0].strip() or "another one"

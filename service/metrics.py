@@ -6,6 +6,7 @@ server is asked, and is looked up when somebody asks, at most once in a few seco
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -13,12 +14,15 @@ from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
+from sqlalchemy.exc import SQLAlchemyError
 
 from resnas.results import TrialResult
 from service import fronts
 from service.store.census import Counts
 from service.store.repository import Repository
 from service.store.values import Job, State
+
+_log = logging.getLogger("resnas.service")
 
 FRESH = 5.0
 """Seconds for which what was found in the database is answered again, at least."""
@@ -102,10 +106,20 @@ class Figures:
         with self._lock:
             begun = time.monotonic()
             if begun > self._until:
-                self._found = (*_counted(self.repository.census.counts()), self._fronts())
+                self._found = self._look()
                 ended = time.monotonic()
                 self._until = ended + max(FRESH, _SHARE * (ended - begun))
             return self._found
+
+    def _look(self) -> tuple[Metric, ...]:
+        """What is there now; a database that is away is a figure, too, and is not asked in vain."""
+        answers = "Whether the database answered."
+        try:
+            counted = (*_counted(self.repository.census.counts()), self._fronts())
+        except SQLAlchemyError as error:
+            _log.warning("figures cannot be read: %s", error)
+            return (GaugeMetricFamily("resnas_database_up", answers, 0),)
+        return (GaugeMetricFamily("resnas_database_up", answers, 1), *counted)
 
     def _fronts(self) -> Metric:
         sizes = GaugeMetricFamily(

@@ -42,9 +42,9 @@ _ERRORS = {
     416: "The file has no such part",
     421: "The server is not called by a name that it serves",
     422: "The request does not say what is needed, or what it asks for is not possible",
-    429: "Too many requests, or too many jobs that wait",
+    429: "Too many requests, or too much that waits or is open",
     500: "A fault of the server",
-    503: "The database does not answer, or the server is stopping",
+    503: "The database or the storage does not answer, or the server is stopping",
 }
 _SPELLING = {name.lower(): name for name in ("Idempotency-Key", "If-None-Match", "Last-Event-ID")}
 _CONFLICTS = {"submit", "cancel_job", "retry_job", "ask_export", "fetch_export"}

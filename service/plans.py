@@ -6,8 +6,8 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from resnas.planning import Prepared
 from service import quotas
+from service.checked import Checked
 from service.schemas import Answer
 
 
@@ -22,7 +22,7 @@ class CostAnswer(Answer):
     )
 
     @classmethod
-    def of(cls, prepared: Prepared) -> Self:
+    def of(cls, prepared: Checked) -> Self:
         """The cost of a job that was checked."""
         trials, epochs = prepared.spec.trials or 1, quotas.epochs(prepared.spec)
         return cls(
@@ -41,7 +41,7 @@ class PlanAnswer(Answer):
     cost: CostAnswer
 
     @classmethod
-    def of(cls, prepared: Prepared) -> Self:
+    def of(cls, prepared: Checked) -> Self:
         """The answer for a job that was checked."""
         return cls(
             spec=prepared.spec.model_dump(mode="json"),

@@ -138,6 +138,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(NotModified, not_modified)
     for failure in (OperationalError, InterfaceError, InternalError, TimeoutError):
         app.add_exception_handler(failure, _no_database)
+    app.add_exception_handler(OSError, _no_storage)
 
 
 def _library(request: Request, error: Exception) -> JSONResponse:
@@ -226,6 +227,17 @@ def _no_database(request: Request, error: Exception) -> JSONResponse:
     return problem(
         503,
         "The database does not answer",
+        instance=request.url.path,
+        next_step="Try again in a moment; the server's log has the cause",
+        headers={"Retry-After": "5"},
+    )
+
+
+def _no_storage(request: Request, error: Exception) -> JSONResponse:
+    _log.error("%s %s: the storage failed", request.method, request.url.path, exc_info=error)
+    return problem(
+        503,
+        "The storage, or a disk of the server, does not answer",
         instance=request.url.path,
         next_step="Try again in a moment; the server's log has the cause",
         headers={"Retry-After": "5"},

@@ -1,14 +1,14 @@
 """How much one owner may ask for; whoever administrates the server may ask for anything.
 
 Each limit is a setting, and 0 means none. A job that is too large is refused for good (403); one
-too many may be handed in later (429). The number of queued jobs is read before the new one is
-stored, so requests that come at the same time may exceed it by one another.
+too many may be handed in later (429). What there is already is counted before the new one is
+stored, so requests that come at the same time may exceed a limit by one another.
 """
 
 from __future__ import annotations
 
-from resnas.planning import Prepared
 from resnas.spec import JobSpec
+from service.checked import Checked
 from service.errors import OverQuota, TooMany
 from service.principals import Principal
 from service.settings import Settings
@@ -18,7 +18,7 @@ from service.store.values import State
 _RETRY_SECONDS = 60
 
 
-def check_job(settings: Settings, principal: Principal, prepared: Prepared) -> None:
+def check_job(settings: Settings, principal: Principal, prepared: Checked) -> None:
     """See whether the job is small enough.
 
     Raises:
@@ -40,7 +40,7 @@ def check_job(settings: Settings, principal: Principal, prepared: Prepared) -> N
     )
 
 
-def training(prepared: Prepared) -> float:
+def training(prepared: Checked) -> float:
     """How much a job trains at most: GMACs of one sample × epochs × trials.
 
     The GMACs are those of the backbone, where every trial begins, or of a larger budget.
@@ -75,13 +75,41 @@ def check_queue(settings: Settings, principal: Principal, repository: Repository
         )
 
 
+def check_stored(settings: Settings, principal: Principal, repository: Repository) -> None:
+    """See whether one more job of the owner may be kept; they are kept for good.
+
+    Raises:
+        OverQuota: the database has as many as it may have.
+    """
+    most = settings.stored_jobs_per_owner
+    if principal.is_admin or not most:
+        return
+    if repository.jobs.stored(principal.owner, most) >= most:
+        raise OverQuota(
+            f"jobs of {principal.owner}",
+            f"{most:,} are stored, and no more may be (RESNAS_STORED_JOBS_PER_OWNER)",
+            "Ask the server's operator for a larger RESNAS_STORED_JOBS_PER_OWNER",
+        )
+
+
 def check_exports(settings: Settings, principal: Principal, repository: Repository) -> None:
     """See whether the owner may have one more file written.
 
     Raises:
         OverQuota: the files that are there already take too much room.
+        TooMany: not before one of those that were asked for is written.
     """
-    if not principal.is_admin and settings.exported_bytes_per_owner:
+    if principal.is_admin:
+        return
+    most = settings.open_exports_per_owner
+    if most and (waiting := repository.exports.count_open(principal.owner)) >= most:
+        raise TooMany(
+            f"exports of {principal.owner}",
+            f"{waiting} are not written yet, and {most} may be (RESNAS_OPEN_EXPORTS_PER_OWNER)",
+            "Wait until some have been written",
+            _RETRY_SECONDS,
+        )
+    if settings.exported_bytes_per_owner:
         _within(
             "bytes of exported files",
             repository.exports.stored_bytes(principal.owner),

@@ -3,38 +3,72 @@
 from __future__ import annotations
 
 import shutil
+import threading
+import time
+from functools import partial
 
+import anyio
+import anyio.to_thread
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.deps import Services
 from service.errors import Unready
+from service.settings import Settings
+from service.store.repository import Repository
 
 ROOM = 64 * 2**20
 """Bytes that have to be free where the data lie."""
+FRESH = 1.0
+"""Seconds for which what was found is answered again: anybody may ask, as often as they like."""
 
 
-def check_ready(services: Services) -> None:
-    """See that the server goes on, has room, and reaches a database with its schema.
+class Readiness:
+    """Looks whether the server can work, on a thread of its own; lives on one event loop.
 
-    Raises:
-        Unready: it does not; the message says what keeps it from working.
+    Args:
+        settings: of the server.
+        repository: its database.
+        stopping: set when the server shall end.
     """
-    if found := _hindrance(services):
-        raise Unready(*found)
+
+    def __init__(
+        self, settings: Settings, repository: Repository, stopping: threading.Event
+    ) -> None:
+        self._settings = settings
+        self._repository = repository
+        self._stopping = stopping
+        self._limiter = anyio.CapacityLimiter(1)
+        self._looking = anyio.Lock()
+        self._found: tuple[str, str, str] | None = None
+        self._until = 0.0
+
+    async def check(self) -> None:
+        """See that the server goes on, has room, and reaches a database with its schema.
+
+        Raises:
+            Unready: it does not; the message says what keeps it from working.
+        """
+        if self._stopping.is_set():
+            step = "Ask another one, or this one when it is back"
+            raise Unready("the server", "it is stopping", step)
+        async with self._looking:
+            if time.monotonic() >= self._until:
+                look = partial(_hindrance, self._settings, self._repository)
+                self._found = await anyio.to_thread.run_sync(look, limiter=self._limiter)
+                self._until = time.monotonic() + FRESH
+        if self._found:
+            raise Unready(*self._found)
 
 
-def _hindrance(services: Services) -> tuple[str, str, str] | None:
+def _hindrance(settings: Settings, repository: Repository) -> tuple[str, str, str] | None:
     """What keeps the server from working: where, what, and what to do."""
-    if services.stopping.is_set():
-        return "the server", "it is stopping", "Ask another one, or this one when it is back"
     try:
-        free = shutil.disk_usage(services.settings.data_dir).free
+        free = shutil.disk_usage(settings.data_dir).free
     except OSError as error:
         return "the data directory", f"{error.strerror}", "See that it is there"
     if free < ROOM:
         return "the data directory", f"{free >> 20} MB are free there", "Make room on its disk"
     try:
-        schema = services.repository.schema()
+        schema = repository.schema()
     except SQLAlchemyError:
         return "the database", "it does not answer", "See that it runs"
     if schema.found != schema.newest:

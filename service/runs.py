@@ -17,15 +17,16 @@ from sqlalchemy.exc import (
 )
 
 from resnas.causes import Cause, cause_of
+from resnas.checkpoints import checkpoint_of
 from resnas.errors import ResnasError
 from resnas.results import TrialState, Value
 from service import messages, metrics
 from service.child import Child
 from service.errors import Failure, LeaseLost
-from service.jobs import Event, moves
 from service.settings import Settings
 from service.store.repository import Repository
-from service.store.values import Export, Job, Lease, State
+from service.store.values import Job, Lease, State
+from service.transitions import Event, moves
 
 LEASE = 20.0
 """Seconds that a claim holds without a heartbeat."""
@@ -50,7 +51,7 @@ class Run(ABC):
         self.settings = settings
         self.repository = repository
         self.lease = lease
-        self.ending = False
+        self.ending = self.unheard = False
         self.child = Child(settings.log_path(lease.id), settings.driver)
         self._heard = time.monotonic()
         self._outcome: Value | None = None
@@ -73,6 +74,7 @@ class Run(ABC):
 
     def beat(self) -> None:
         """Hold the lease, and end where somebody wants that or has taken it over."""
+        asked = time.monotonic()
         try:
             state = self._renew()
         except LeaseLost:
@@ -80,13 +82,14 @@ class Run(ABC):
         except SQLAlchemyError as error:
             _log.warning("%s %s: no heartbeat: %s", self.what, self.lease.id, error)
         else:
-            self._heard = time.monotonic()
+            self._heard = asked  # not when the answer came: the lease may be that much older
             if state is State.CANCELLING:
                 self.end()
 
     def end_if_unheard(self) -> None:
         """Kill the child where the lease was not renewed in time: somebody else may have it."""
         if time.monotonic() - self._heard > LEASE:
+            self.unheard = True
             self.child.kill()
 
     def end(self) -> None:
@@ -121,8 +124,8 @@ class Run(ABC):
         """Whether there is a child process now; there is none for what no child could do."""
         try:
             self.child.start(self._task())
-        except OSError:
-            self._finish(Event.RELEASE, None)
+        except OSError as error:
+            self._not_started(error)
             raise
         except ResnasError as error:
             if isinstance(error, LeaseLost):
@@ -132,6 +135,14 @@ class Run(ABC):
         if self.ending:  # whoever wished it may have looked before there was a child to tell
             self.child.stop(GRACE)
         return True
+
+    def _not_started(self, error: OSError) -> None:
+        """What this machine lacks is no fault of the job, but a full disk is told at once."""
+        found = f"it could not be started: {error}"
+        if (cause := cause_of(str(error))) is Cause.STORAGE_FULL:
+            self._finish(Event.FAIL, self._death(found, cause))
+        else:
+            self._crash(self._death(found, Cause.UNREACHABLE))
 
     def _write(self, write: Callable[[], _Written]) -> _Written:
         """Do `write`, again where the database fails, for as long as a lease holds.
@@ -159,23 +170,25 @@ class Run(ABC):
             case _ if self.ending or isinstance(self._outcome, messages.Stopped):
                 state = self._finish(Event.RELEASE, None)
             case messages.Crashed(reason=reason):
-                death = self._death(f"it broke on {reason}")
-                if cause_of(reason) is Cause.UNREACHABLE:
-                    death = death.model_copy(update={"reason": Cause.UNREACHABLE})
-                state = self._crash(death)
+                away = cause_of(reason) is Cause.UNREACHABLE
+                cause = Cause.UNREACHABLE if away else "crashed"
+                state = self._crash(self._death(f"it broke on {reason}", cause))
+            case _ if self.unheard:
+                found = "it was ended because the database did not answer while its lease ran out"
+                state = self._crash(self._death(found, Cause.UNREACHABLE))
             case _ if status < 0:
                 state = self._crash(self._death(f"it was killed by signal {-status}"))
             case _:
                 state = self._crash(self._death(f"it ended with status {status}"))
         _log.info("%s %s: %s", self.what, self.lease.id, state)
 
-    def _death(self, found: str) -> Failure:
+    def _death(self, found: str, reason: str = "crashed") -> Failure:
         log = self.settings.log_path(self.lease.id).relative_to(self.settings.data_dir)
         return Failure(
             place=f"the process of {self.what} {self.lease.id}",
             found=found,
             next_step=f"See {log} in the data directory",
-            reason="crashed",
+            reason=reason,
         )
 
 
@@ -212,6 +225,7 @@ class JobRun(Run):
                 # again by the next attempt, if there is one.
                 if result.state is not TrialState.FAILED or not self.ending:
                     news = self._write(lambda: self.repository.trials.record(self.lease, result))
+                    self._forget(result.number)
                     if news:
                         metrics.trial_ended(result)
             case _:
@@ -225,6 +239,13 @@ class JobRun(Run):
         crash, release, fail = self.repository.jobs.crash, moves(Event.RELEASE), moves(Event.FAIL)
         return self._tidy(self._write(lambda: crash(self.lease, release, fail, error)))
 
+    def _forget(self, number: int) -> None:
+        """A trial's checkpoint is of no use once its result is in the database, and not before."""
+        try:
+            checkpoint_of(self.settings.work(self.lease.id).url, number).delete()
+        except OSError as error:
+            _log.warning("%s %s: a checkpoint is left: %s", self.what, self.lease.id, error)
+
     def _tidy(self, state: State) -> State:
         """Checkpoints are of no use any more once a job is over for good."""
         if state in (State.SUCCEEDED, State.CANCELLED):
@@ -233,61 +254,3 @@ class JobRun(Run):
             except OSError as error:
                 _log.warning("%s %s: checkpoints are left: %s", self.what, self.lease.id, error)
         return state
-
-
-class ExportRun(Run):
-    """An attempt at an export."""
-
-    what = "export"
-
-    def __init__(
-        self, settings: Settings, repository: Repository, export: Export, lease: Lease
-    ) -> None:
-        super().__init__(settings, repository, lease)
-        self.export = export
-
-    def _task(self) -> Value:
-        architecture_id = self.export.architecture_id
-        found = self._write(lambda: self.repository.trials.architecture(architecture_id))
-        assert found is not None  # the database's foreign key says so
-        job = self._write(lambda: self.repository.jobs.get(found.job_id))
-        assert job is not None
-        return messages.ExportTask(
-            architecture=found.architecture,
-            result=found.result,
-            format=self.export.format,
-            multiple_of=self.export.multiple_of,
-            dataset=str(job.spec["dataset"]),
-            datasets_dir=self.settings.datasets_dir,
-            backbones_dir=self.settings.backbones_dir,
-            artifacts_dir=self.settings.artifacts.url,
-        )
-
-    def _renew(self) -> State:
-        return self.repository.exports.renew(self.lease, LEASE)
-
-    def _hear(self, message: Value) -> None:
-        self._outcome = message
-        if isinstance(message, messages.File):
-            self._write(
-                lambda: self.repository.exports.deliver(
-                    self.lease,
-                    moves(Event.SUCCEED),
-                    file_name=message.name,
-                    size=message.size,
-                    sha256=message.sha256,
-                    manifest=message.manifest.model_dump(mode="json"),
-                )
-            )
-
-    def _finish(self, event: Event, error: Failure | None) -> State:
-        finish = self.repository.exports.finish
-        return self._write(lambda: finish(self.lease, moves(event), error))
-
-    def _crash(self, error: Failure) -> State:
-        crash, release, fail = (
-            self.repository.exports.crash,
-            moves(Event.RELEASE),
-            moves(Event.FAIL),
-        )
-        return self._write(lambda: crash(self.lease, release, fail, error))

@@ -11,17 +11,20 @@ from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 from sqlalchemy import make_url
 
 from service.app import create_app
 from service.errors import StartRefused
 from service.exposure import check_exposure
 from service.heads import check_cluster
-from service.lock import sole_user
+from service.lock import note_address, sole_user
 from service.logs import log_to_standard_error, tell
 from service.observing import Traffic
 from service.settings import Settings
+from service.store.care import Care
 from service.store.repository import Repository
+from service.sweeping import sign
 from service.upkeep import Upkeep, take_away
 from service.worker import Worker, connections
 
@@ -29,6 +32,8 @@ INTERRUPTED = 130
 GRACE = 5.0
 """Seconds that a server which shall end goes on with what it was asked."""
 _LOOK = 0.05
+_HEADER_BYTES = 2**16
+_IDLE_SECONDS = 5
 
 
 def serve(settings: Settings, announce: Callable[[str], None] = lambda _: None) -> int:
@@ -43,7 +48,7 @@ def serve(settings: Settings, announce: Callable[[str], None] = lambda _: None) 
     """
     settings.prepare()
     log_to_standard_error(settings.log_format)
-    with _listener(settings) as listener, sole_user(settings):
+    with sole_user(settings), _listener(settings) as listener:
         _open(settings)  # here, where its refusal can still be told clearly
         check_exposure(settings)
         if settings.worker:
@@ -54,21 +59,31 @@ def serve(settings: Settings, announce: Callable[[str], None] = lambda _: None) 
         url = f"http://{host}:{port}"
         tell(f"resnas listens on {url} (description: /docs)")
         tell(f"Data and token: {settings.data_dir}")
+        note_address(settings, url)
         announce(url)
         # uvicorn raises the signal once more when it is done; that must not end us half-way.
         signal.signal(signal.SIGTERM, lambda *_: None)
-        server = _Server(
-            uvicorn.Config(
-                app, log_config=None, access_log=False, timeout_graceful_shutdown=1, lifespan="on"
-            ),
-            app.state.stopping,
-            app.state.traffic,
-        )
+        server = _Server(configuration(app), app.state.stopping, app.state.traffic)
         try:
             server.run(sockets=[listener])
         except KeyboardInterrupt:
             return INTERRUPTED
     return 0 if server.started else 1
+
+
+def configuration(app: FastAPI) -> uvicorn.Config:
+    """How `app` is served: a client that says nothing, or never ends its headers, costs little."""
+    return uvicorn.Config(
+        app,
+        http="h11",  # the other one, httptools, takes headers without end
+        h11_max_incomplete_event_size=_HEADER_BYTES,
+        timeout_keep_alive=_IDLE_SECONDS,
+        timeout_graceful_shutdown=1,
+        proxy_headers=False,  # anybody can send them, and they name whose requests are counted
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+    )
 
 
 class _Server(uvicorn.Server):
@@ -137,6 +152,9 @@ def _open(settings: Settings) -> None:
     try:
         if settings.on_sqlite:
             take_away(repository, whoever=True)
+            repository.requests.forget_unanswered()
+        if not sign(settings.artifacts, Care(repository.database)):
+            tell(f"{settings.artifacts.url} is another database's, too: no file there is deleted")
     finally:
         repository.close()
 

@@ -61,7 +61,7 @@ class Settings(Allowances):
         "service.driver", description="the Python module that does a job, as a process of its own"
     )
     ray_address: str | None = Field(None, description="of a cluster; default: a private local Ray")
-    host: str = Field("127.0.0.1", description="address to listen on")
+    host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
     port: int = Field(8642, ge=0, le=65535, description="0: any free one")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
         (), description="names beside loopback's that the server answers to, with commas between"

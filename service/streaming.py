@@ -11,7 +11,9 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -20,6 +22,7 @@ import anyio.to_thread
 from fastapi.sse import format_sse_event
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.errors import TooMany
 from service.store.events import Standing
 from service.store.repository import Repository
 from service.store.values import Happening
@@ -31,8 +34,15 @@ ALIVE = 15.0
 _AT_ONCE = 2
 """Connections to the database that all streams use together."""
 _PAGE = 200
+_RETRY_SECONDS = 60
 _log = logging.getLogger("resnas.service")
 _Found = TypeVar("_Found")
+StillValid = Callable[[], Awaitable[bool]]
+"""Whether who listens may go on: asked before every look at what is new."""
+
+
+async def _always() -> bool:
+    return True
 
 
 @dataclass
@@ -69,6 +79,7 @@ class Feed:
         self._channels: dict[str, _Channel] = {}
         self._pages: dict[tuple[str, int], asyncio.Task[list[Happening] | None]] = {}
         self._limiter = anyio.CapacityLimiter(_AT_ONCE)
+        self._seats: Counter[str] = Counter()
 
     async def run(self) -> None:
         """Look after the jobs until this task is cancelled."""
@@ -81,18 +92,43 @@ class Feed:
             elif self._channels:
                 await self._look()
 
-    async def listen(self, job_id: str, standing: Standing, after: int) -> AsyncIterator[bytes]:
+    @contextmanager
+    def seat(self, owner: str, most: int) -> Iterator[None]:
+        """A place among the streams of an owner, who may have so many at a time; 0: any number.
+
+        Raises:
+            TooMany: all are taken.
+        """
+        if most and self._seats[owner] >= most:
+            raise TooMany(
+                f"streams of {owner}",
+                f"{most} are open, and no more may be (RESNAS_STREAMS_PER_OWNER)",
+                "Close some, or ask with 'Accept: application/json' for what happened",
+                _RETRY_SECONDS,
+            )
+        self._seats[owner] += 1
+        try:
+            yield
+        finally:
+            self._seats[owner] -= 1
+            if not self._seats[owner]:
+                del self._seats[owner]
+
+    async def listen(
+        self, job_id: str, standing: Standing, after: int, still_valid: StillValid = _always
+    ) -> AsyncIterator[bytes]:
         """The events of a job whose number is larger than `after`, until it has ended.
 
         A stream of a job that is tried again goes on. It ends early, between two events, where the
-        server does: the listener comes back with the number of the last one it has.
+        server or the listener's key does: the listener comes back with the number of the last one
+        it has.
         """
         channel = self._channels.setdefault(job_id, _Channel(standing))
         channel.move(standing)
         channel.listeners += 1
         try:
             yield b": listening\n\n"  # so that it is known at once that there is a stream
-            while not self.stopping.is_set():
+            while not self.stopping.is_set() and await still_valid():
                 news, now = channel.news, channel.standing
                 events = await self._page(job_id, after) if now.events > after else []
                 for event in events:

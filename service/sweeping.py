@@ -1,8 +1,8 @@
 """What nobody needs any more is deleted: files without rows, work of ended jobs, old requests.
 
 Only files older than a grace period are touched: a trial's weights are in the store before its row
-is in the database. And only those younger than the first job: where the database was exchanged for
-another, what the old one had is not lost.
+is in the database. And none of a store that another database has signed: what that one mentions is
+not known here.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ GRACE = 3600.0
 FAILED_KEPT = 7 * 24 * 3600.0
 """Seconds that the checkpoints of a failed job are kept, so that a retry goes on from them."""
 
+
+_SIGNATURE = "installation"
+"""A file in the store with the id of the database that it belongs to."""
 
 _Each = TypeVar("_Each", str, Path)
 
@@ -60,10 +63,21 @@ def sweep(settings: Settings, repository: Repository, grace: float = GRACE) -> S
     )
 
 
+def sign(artifacts: ArtifactStore, care: Care) -> bool:
+    """Note in a store whose it is; whether it is this database's.
+
+    Raises:
+        OSError: the store does not do what it shall.
+    """
+    if not _is_signed(artifacts):
+        artifacts.storage.write(_SIGNATURE, care.installation().encode())
+    return _is_ours(artifacts, care)
+
+
 def orphans(artifacts: ArtifactStore, care: Care, grace: float) -> Iterator[str]:
     """The artifacts that no row mentions, older than `grace` seconds, of this database's time."""
     began = care.began()
-    if began is None:
+    if began is None or not _is_ours(artifacts, care):
         return
     stored = list(artifacts.digests())
     mentioned = care.mentioned() if stored else set()  # after the files: a row comes after its file
@@ -96,6 +110,20 @@ def _worked_at(settings: Settings) -> set[str]:
     if work.folder and work.folder.is_dir():  # a disk keeps empty folders, too
         found.update(path.name for path in work.folder.iterdir())
     return {name for name in found if is_id(name)}
+
+
+def _is_signed(artifacts: ArtifactStore) -> bool:
+    try:
+        return artifacts.storage.size(_SIGNATURE) > 0
+    except FileNotFoundError:
+        return False
+
+
+def _is_ours(artifacts: ArtifactStore, care: Care) -> bool:
+    """Whether no other database has signed the store."""
+    if not _is_signed(artifacts):
+        return True
+    return artifacts.storage.read(_SIGNATURE).decode(errors="replace") == care.installation()
 
 
 def _due(artifacts: ArtifactStore, digest: str, began: int, grace: float) -> bool:

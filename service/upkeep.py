@@ -11,13 +11,15 @@ import threading
 from collections.abc import Callable
 
 from service import metrics
-from service.jobs import Event, moves
 from service.settings import Settings
 from service.store.repository import Repository
 from service.sweeping import sweep
+from service.transitions import Event, moves
 
 EVERY = 1.0
 """Seconds between two looks at the leases."""
+PATIENCE = 5.0
+"""Seconds until the next look where one failed."""
 SWEEP_EVERY = 1800.0
 """Seconds between two looks for what can be deleted."""
 
@@ -48,12 +50,14 @@ class Upkeep:
     def stop(self) -> None:
         """End, after what is being done."""
         self._over.set()
-        for thread in self._threads:
-            thread.join()
+        leases, _ = self._threads
+        leases.join()  # a sweep may take long, and can be broken off anywhere
 
     def _take_away(self) -> None:
-        while not self._over.wait(EVERY):
-            undisturbed(lambda: take_away(self.repository))
+        pause = EVERY
+        while not self._over.wait(pause):
+            # Where the database was away, the workers shall renew their leases first.
+            pause = EVERY if undisturbed(lambda: take_away(self.repository)) else PATIENCE
 
     def _sweep(self) -> None:
         while not self._over.wait(SWEEP_EVERY):
@@ -75,9 +79,15 @@ def take_away(repository: Repository, *, whoever: bool = False) -> None:
             _log.warning("the lease of %s %s ran out", kind, name)
 
 
-def undisturbed(step: Callable[[], None]) -> None:
-    """Do `step`; a failure is logged, and its thread lives on to do the next one."""
+def undisturbed(step: Callable[[], None]) -> bool:
+    """Do `step`; a failure is logged, and its thread lives on to do the next one.
+
+    Returns:
+        Whether it was done.
+    """
     try:
         step()
     except Exception as error:  # noqa: BLE001 - the leases of all runs hang on this thread
         _log.warning("what is done on a timer failed, and comes again: %s", error)
+        return False
+    return True

@@ -9,10 +9,11 @@ import socket
 import threading
 from collections.abc import Callable
 
-from service.jobs import Event, moves
-from service.runs import LEASE, ExportRun, JobRun, Run
+from service.export_run import ExportRun
+from service.runs import LEASE, JobRun, Run
 from service.settings import Settings
 from service.store.repository import Repository
+from service.transitions import Event, moves
 from service.upkeep import undisturbed
 
 BEAT = 1.0
@@ -111,7 +112,8 @@ class Worker:
                 self._runs.discard(run)
 
     def _job(self) -> Run | None:
-        claimed = self.repository.jobs.claim(self.name, LEASE, moves(Event.CLAIM))
+        most = self.settings.running_per_owner
+        claimed = self.repository.jobs.claim(self.name, LEASE, moves(Event.CLAIM), most)
         return JobRun(self.settings, self.repository, *claimed) if claimed else None
 
     def _export(self) -> Run | None:

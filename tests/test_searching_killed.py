@@ -89,7 +89,7 @@ def killed(asked: JobSpec, folder: Path, executor: str, after: str) -> list[Tria
     ("strategy", "executor", "after"),
     [
         ("sweep", "ray", "1 1"),
-        ("amortized", "inline", "0 2"),
+        pytest.param("amortized", "inline", "0 2", marks=pytest.mark.chaos),
     ],
 )
 def test_a_killed_search_goes_on_to_the_same_trials_and_the_same_front(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import lzma
 import math
 import struct
@@ -28,6 +29,7 @@ _UNREADABLE = (
 )
 _MOST_LABELS = 2**22
 _BOMB_BYTES, _BOMB_RATIO = 2**30, 500  # drawings of that size were seen packed to a hundredth
+_HEADER_BYTES = 2**16 + 16  # of an array's; whoever declares a longer one wants our memory
 _READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -138,8 +140,9 @@ class _Archive:
             raise self._bad(array, "is missing")
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(f"{array}.npy") as file:
-                shape, _, dtype = _READERS[npy.read_magic(file)](file)
                 packed = archive.getinfo(f"{array}.npy")
+                start = io.BytesIO(file.read(_HEADER_BYTES))
+                shape, _, dtype = _READERS[npy.read_magic(start)](start)
         except (*_UNREADABLE, KeyError) as error:
             raise self._bad(array, f"has no readable header ({error})") from error
         size = packed.file_size

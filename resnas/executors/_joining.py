@@ -32,16 +32,21 @@ else:
 def must_be_joinable(address: str) -> None:
     """Refuse a cluster that does not answer, or that anybody who reaches it can use.
 
-    Ray itself would wait minutes for one that does not answer. Only `host:port` can be asked.
+    Ray itself would wait minutes for one that does not answer.
 
     Raises:
         ConnectionError: nothing answers there.
         ClusterRefused: it wants no token though its address is no loopback, or it wants another
-            token than this process has.
+            token than this process has; or the address is no `host:port`, the only form that can
+            be asked.
     """
     host, _, port = address.rpartition(":")
-    if not port.isdecimal() or "/" in address:
-        return
+    if not host or not port.isdecimal() or "/" in address:
+        raise ClusterRefused(
+            f"Ray cluster {address}",
+            "that is no host:port",
+            "Give the address of its head as `ray start --head` prints it, like 10.0.0.7:6379",
+        )
     if not answers(address, _PATIENCE):
         raise ConnectionError(f"no Ray cluster answers at {address}")
     if _lets_in(address, {"RAY_AUTH_MODE": "disabled"}):

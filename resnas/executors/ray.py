@@ -268,6 +268,6 @@ def _death(trial: Trial) -> str:
     page = Path(trial.error_file)
     text = page.read_text(encoding="utf-8") if page.is_file() else ""
     named: list[str] = _ERROR_LINE.findall(text)
-    why = named[-1] if named else "killed, out of memory, or crashed"
+    why = named[-1] if named else "killed or crashed"
     gone = "its node has died" in text
     return "its machine is gone" if gone else f"its process ended without an answer: {why}"

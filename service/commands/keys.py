@@ -16,6 +16,7 @@ from resnas.errors import InvalidSpec
 from service.commands.options import Json
 from service.commands.serving import DataDir
 from service.console import say, show_json, show_line, show_table
+from service.errors import StartRefused
 from service.principals import Scope
 from service.settings import Settings
 
@@ -109,8 +110,9 @@ def _keys(data_dir: Path | None) -> Iterator[Keychain]:
 
     settings = Settings.load(data_dir=data_dir)
     settings.prepare()
-    if settings.on_sqlite and holder(lock_of(database_file(settings))):
-        with ServedKeychain(token=read_or_create_token(settings.token_path)) as served:
+    if settings.on_sqlite and holder(lock := lock_of(database_file(settings))):
+        token = read_or_create_token(settings.token_path)
+        with ServedKeychain(_url(lock, settings), token) as served:
             yield served
         return
     repository = Repository.open(settings.database)
@@ -118,6 +120,20 @@ def _keys(data_dir: Path | None) -> Iterator[Keychain]:
         yield StoredKeychain(repository)
     finally:
         repository.close()
+
+
+def _url(lock: Path, settings: Settings) -> str:
+    """Where the server listens that holds `lock`; the token goes nowhere else."""
+    from service.lock import address
+
+    url = address(lock)
+    if url is None:
+        raise StartRefused(
+            f"data directory {settings.data_dir}",
+            "a process that is no server uses it, or one that has just begun",
+            "Try again in a moment, or when that process has ended",
+        )
+    return url
 
 
 @contextmanager

@@ -26,7 +26,7 @@ def examine(settings: Settings, *, repair: bool = False) -> list[Finding]:
 
     Args:
         settings: of the installation.
-        repair: whether to do what is safe about it; not while a server works with the data.
+        repair: whether to do what is safe about it; on SQLite not while a server works with it.
     """
     findings = _all(_of_the_machine(settings))
     database, finding = _opened(settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response, status
 from fastapi.responses import FileResponse
 
+from resnas.errors import ResnasError
 from service import jobs, quotas, ranges
 from service.artifacts import download
 from service.conditional import RevalidationDep
@@ -47,6 +48,7 @@ def ask_export(
     """Have a network written as a file; the same question gets the same export."""
 
     def write(keep: Keep) -> Reply:
+        quotas.check_exports(settings, principal, repository)
         export = jobs.ask_export(
             repository,
             settings.artifacts,
@@ -58,7 +60,6 @@ def ask_export(
         )
         return _accepted(export)
 
-    quotas.check_exports(settings, principal, repository)
     return once.respond(body.model_dump(mode="json"), write)
 
 
@@ -103,7 +104,14 @@ def fetch_export(
     tag = f'"{export.sha256}"'
     headers = version.exactly(tag)
     ranges.settle(request, export.size or 0, tag)
-    file = download(settings.artifacts, export.sha256, export.file_name or export.sha256)
+    try:
+        file = download(settings.artifacts, export.sha256, export.file_name or export.sha256)
+    except ResnasError as error:
+        raise Conflict(
+            f"export {export_id}",
+            "its file is not in the storage any more",
+            f"Export it again: POST /v1/architectures/{export.architecture_id}/exports",
+        ) from error
     file.headers.update(headers)
     return file
 

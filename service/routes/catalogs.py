@@ -10,9 +10,9 @@ from fastapi import APIRouter, Query
 
 from resnas import backbones, catalog
 from resnas.catalog import Catalog
-from resnas.datasets._base import facts
-from resnas.estimating import Estimate, estimate
-from service.deps import SettingsDep
+from resnas.estimating import Estimate
+from service import checked
+from service.deps import PrincipalDep, SettingsDep
 from service.schemas import BackbonePage, EstimateRequest, Named, Page
 
 Match = Annotated[str | None, Query(max_length=200, description="a pattern like timm/resnet*")]
@@ -60,18 +60,12 @@ def list_strategies() -> Page[Named]:
 
 
 @router.post("/estimates")
-def make_estimate(body: EstimateRequest, settings: SettingsDep) -> Estimate:
+def make_estimate(
+    body: EstimateRequest, settings: SettingsDep, principal: PrincipalDep
+) -> Estimate:
     """What a backbone costs on a data set, and which costs can be reached."""
-    num_classes, input_size = facts(body.dataset, settings.datasets_dir)
     with backbones.own_from(settings.backbones_dir):
-        return estimate(
-            body.backbone,
-            input_size,
-            num_classes,
-            resizers=body.resizer,
-            place=body.place,
-            layers=body.layers,
-        )
+        return checked.estimate(body, settings.datasets_dir, principal)
 
 
 def _entries(found: Catalog) -> Page[Named]:

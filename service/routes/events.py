@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from service import jobs
 from service.deps import (
@@ -45,6 +48,7 @@ router = APIRouter(tags=["jobs"])
 )
 def list_events(
     job_id: JobId,
+    request: Request,
     services: ServicesDep,
     repository: RepositoryDep,
     principal: PrincipalDep,
@@ -70,8 +74,22 @@ def list_events(
     after = min(after, standing.events)
     if standing.ended and after == standing.events:
         return Response(status_code=204, headers=_HEADERS)
-    events = services.feed.listen(job.id, standing, after)
-    return StreamingResponse(events, media_type=_STREAM, headers=_HEADERS)
+    events = services.feed.listen(job.id, standing, after, request.state.still_valid)
+    most = 0 if principal.is_admin else services.settings.streams_per_owner
+    return _Stream(events, services.feed.seat(principal.owner, most))
+
+
+class _Stream(StreamingResponse):
+    """A stream that has a seat for as long as it is sent."""
+
+    def __init__(self, events: AsyncIterator[bytes], seat: AbstractContextManager[None]) -> None:
+        super().__init__(events, media_type=_STREAM, headers=_HEADERS)
+        self._seat = seat
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it; where there is no seat, nothing is sent yet, so that it can still be refused."""
+        with self._seat:
+            await super().__call__(scope, receive, send)
 
 
 def _page(

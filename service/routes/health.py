@@ -7,7 +7,6 @@ from fastapi.responses import RedirectResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.deps import ServicesDep
-from service.readiness import check_ready
 from service.schemas import Health
 
 router = APIRouter(tags=["health"])
@@ -20,9 +19,9 @@ async def livez() -> Health:
 
 
 @router.get("/readyz")
-def readyz(services: ServicesDep) -> Health:
+async def readyz(services: ServicesDep) -> Health:
     """It can work: the database answers and has our schema, there is room, and it goes on."""
-    check_ready(services)
+    await services.readiness.check()
     return Health()
 
 

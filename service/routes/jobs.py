@@ -54,11 +54,12 @@ def submit(
 
     def hand_in(keep: Keep) -> Reply:
         with own_from(settings.backbones_dir):
-            prepared = jobs.check(spec, settings.datasets_dir)
+            prepared = jobs.check(spec, settings.datasets_dir, principal)
         quotas.check_job(settings, principal, prepared)
         if validate_only:
             return Reply(status.HTTP_200_OK, PlanAnswer.of(prepared))
         quotas.check_queue(settings, principal, repository)
+        quotas.check_stored(settings, principal, repository)
         also = keep(_accepted)
         return _accepted(jobs.submit(repository, prepared, principal.owner, priority, also))
 

@@ -23,7 +23,14 @@ from sqlalchemy import (
 from resnas.results import TrialState
 from service.errors import Failure
 from service.store.clock import now_ms
-from service.store.models import EventRow, ExportRow, JobRow, RequestRow, TrialRow
+from service.store.models import (
+    EventRow,
+    ExportRow,
+    InstallationRow,
+    JobRow,
+    RequestRow,
+    TrialRow,
+)
 from service.store.session import Database
 from service.store.values import LEASED, State
 
@@ -59,6 +66,11 @@ class Care:
         """The database's time, in milliseconds since 1970 UTC."""
         with self.database.read() as session:
             return session.scalar(select(now_ms())) or 0
+
+    def installation(self) -> str:
+        """What tells this database from others."""
+        with self.database.read() as session:
+            return session.scalars(select(InstallationRow.id)).one()
 
     def began(self) -> int | None:
         """When the first job was handed in, in milliseconds since 1970 UTC; None: there is none."""

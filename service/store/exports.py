@@ -15,7 +15,7 @@ from service.store.ids import is_id, new_id
 from service.store.leases import Moves
 from service.store.models import ArchitectureRow, ExportRow, JobRow
 from service.store.session import Database
-from service.store.values import Export, Json, Lease, State
+from service.store.values import LEASED, Export, Json, Lease, State
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,21 @@ class Exports:
             multiple_of: of what its learned sizes become multiples.
             also: what is written in the same transaction.
         """
+        same = select(ExportRow).where(
+            ExportRow.architecture_id == architecture_id,
+            ExportRow.format == format,
+            ExportRow.multiple_of == multiple_of,
+            ExportRow.state != State.FAILED,
+        )
+        with self.database.read() as session:
+            written = {row.sha256 for row in session.scalars(same) if row.sha256}
+        # Outside any transaction: a storage may take its time, and a writer holds up all others.
+        gone = {digest for digest in written if not is_kept(digest)}
         with self.database.write() as session:
             # Locked, so that two who ask at once get the same export.
             asked = ArchitectureRow.id == architecture_id
             session.execute(select(ArchitectureRow.id).where(asked).with_for_update())
-            found = session.scalars(
-                select(ExportRow).where(
-                    ExportRow.architecture_id == architecture_id,
-                    ExportRow.format == format,
-                    ExportRow.multiple_of == multiple_of,
-                    ExportRow.state != State.FAILED,
-                )
-            )
-            usable = (row for row in found if row.sha256 is None or is_kept(row.sha256))
+            usable = (row for row in session.scalars(same) if row.sha256 not in gone)
             row = next(usable, None)
             if row is None:
                 row = ExportRow(
@@ -91,6 +93,18 @@ class Exports:
         )
         with self.database.read() as session:
             return int(session.scalar(select(func.coalesce(func.sum(files.c.size), 0))) or 0)
+
+    def count_open(self, owner: str) -> int:
+        """How many exports of the owner's jobs are asked for and not over."""
+        query = (
+            select(func.count())
+            .select_from(ExportRow)
+            .join(ArchitectureRow)
+            .join(JobRow)
+            .where(ExportRow.state.in_((State.QUEUED, *LEASED)), JobRow.owner == owner)
+        )
+        with self.database.read() as session:
+            return session.scalar(query) or 0
 
     def claim(self, worker: str, seconds: float, moves: Moves) -> tuple[Export, Lease] | None:
         """Give the oldest queued export to `worker`; None if there is none."""

@@ -34,6 +34,7 @@ from service.store.clock import now_ms
 from service.store.events import STATE, state_of
 from service.store.leases import ENDED, Moves, lost
 from service.store.models import EventRow, JobRow, TrialRow
+from service.store.session import ONE
 from service.store.values import LEASED, Json, Lease, State
 
 JobFacts = Row[Any]
@@ -59,7 +60,7 @@ def _take(whose: ColumnElement[str]) -> ReturningUpdate[Any]:
             JobRow.not_before <= now_ms(),
         )
         .order_by(JobRow.rank, JobRow.id)
-        .limit(1)
+        .limit(ONE)
         .with_for_update(skip_locked=True)
     )
     taken = update(JobRow).where(JobRow.id == first.scalar_subquery())
@@ -73,7 +74,7 @@ def _take(whose: ColumnElement[str]) -> ReturningUpdate[Any]:
     ).returning(*_ALL)
 
 
-_TAKE_BY_TURN = _take(turns.BY_TURNS.limit(1).scalar_subquery())
+_TAKE_BY_TURN = _take(turns.BY_TURNS.limit(ONE).scalar_subquery())
 _TAKE_OF = _take(bindparam("whose", type_=String))
 
 _unfinished = (TrialRow.job_id == bindparam("job"), TrialRow.state == TrialState.RUNNING)
@@ -116,7 +117,9 @@ def hand_in(session: Session, facts: Json) -> JobFacts:
     return job
 
 
-def take(session: Session, worker: str, seconds: float, moves: Moves) -> JobFacts | None:
+def take(
+    session: Session, worker: str, seconds: float, moves: Moves, most: int = 0
+) -> JobFacts | None:
     """Give the job whose turn it is to `worker` for `seconds`; None if none waits.
 
     Args:
@@ -124,6 +127,7 @@ def take(session: Session, worker: str, seconds: float, moves: Moves) -> JobFact
         worker: who asks.
         seconds: until its lease runs out if it is not renewed.
         moves: from the one state that waits to the one that runs.
+        most: how many jobs of one owner may run at the same time; 0: any number.
     """
     ((waiting, running),) = moves.items()
     given = {
@@ -131,11 +135,12 @@ def take(session: Session, worker: str, seconds: float, moves: Moves) -> JobFact
         "running": running,
         "by": worker,
         "milliseconds": round(seconds * 1000),
+        "most": most,
     }
     connection = session.connection()
     job = connection.execute(_TAKE_BY_TURN, given).one_or_none()
     if job is None:  # that owner's jobs all pause after a crash, or others have just taken them
-        for owner in connection.scalars(turns.BY_TURNS).all():
+        for owner in connection.scalars(turns.BY_TURNS, {"most": most}).all():
             job = connection.execute(_TAKE_OF, given | {"whose": owner}).one_or_none()
             if job is not None:
                 break

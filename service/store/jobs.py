@@ -97,14 +97,23 @@ class Jobs:
             found = {State(state): n for state, n in session.execute(query.group_by(JobRow.state))}
         return {state: found.get(state, 0) for state in open_states}
 
-    def claim(self, worker: str, seconds: float, moves: Moves) -> tuple[Job, Lease] | None:
+    def stored(self, owner: str, most: int) -> int:
+        """How many jobs of the owner there are in any state; not counted further than `most`."""
+        found = select(JobRow.id).where(JobRow.owner == owner).limit(most).subquery()
+        with self.database.read() as session:
+            return session.scalar(select(func.count()).select_from(found)) or 0
+
+    def claim(
+        self, worker: str, seconds: float, moves: Moves, most: int = 0
+    ) -> tuple[Job, Lease] | None:
         """Give a queued job to `worker`; None if there is none.
 
         It is the turn of the owner with the fewest running jobs, of equal ones of whoever has
-        waited longest; then of that owner's jobs by priority and age.
+        waited longest; then of that owner's jobs by priority and age. Those of owners with
+        `most` running ones wait (0: nobody's do).
         """
         with self.database.write() as session:
-            row = handover.take(session, worker, seconds, moves)
+            row = handover.take(session, worker, seconds, moves, most)
             return (_job(row), Lease(row.id, worker, row.attempt)) if row else None
 
     def renew(self, lease: Lease, seconds: float) -> State:
@@ -179,7 +188,7 @@ class Jobs:
         owner: str | None = None,
         also: Callable[[Session, Job], None] | None = None,
     ) -> Job | None:
-        """Queue a job that failed once more; the trials that did not fail are kept.
+        """Queue a job that failed once more; the trials that completed are kept.
 
         Args:
             job_id: of a job of `owner`, where one is named.

@@ -177,6 +177,14 @@ class KeyRow(Base):
     used_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
+class InstallationRow(Base):
+    """What tells this database from others: the one row's id."""
+
+    __tablename__ = "installation"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+
+
 class RequestRow(Base):
     """A request that carried an Idempotency-Key, until its time is over.
 

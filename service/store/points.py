@@ -28,7 +28,7 @@ from sqlalchemy.orm import aliased
 
 from resnas.results import TrialState
 from service.store.models import JobRow, TrialRow
-from service.store.session import Database
+from service.store.session import ONE, Database
 from service.store.values import Point
 
 _MOST_MACS = 2**63 - 1
@@ -140,7 +140,7 @@ class Points:
                 row.architecture_id.is_not(None),
             )
             .order_by(row.val_accuracy, row.number)  # by number alone another index is taken
-            .limit(1)
+            .limit(ONE)
             .scalar_subquery()
         )
         query = select(*_POINT).where(TrialRow.id.in_(select(first).select_from(asked)))
@@ -183,7 +183,7 @@ def _fronts(asked: Select[Any], max_ms: float | None = None) -> CTE:
             beyond.val_accuracy > front.c.accuracy,
         )
         .order_by(beyond.macs)
-        .limit(1)
+        .limit(ONE)
         .correlate(front)
         .scalar_subquery()
     )
@@ -191,7 +191,7 @@ def _fronts(asked: Select[Any], max_ms: float | None = None) -> CTE:
         select(equal.id)
         .where(*usable(equal), equal.macs == macs)
         .order_by(equal.val_accuracy.desc(), equal.number)
-        .limit(1)
+        .limit(ONE)
         .correlate(front)
         .scalar_subquery()
     )

@@ -15,7 +15,7 @@ from service.store.models import RequestRow
 from service.store.session import Database
 from service.store.values import Json
 
-IN_FLIGHT = 60.0
+IN_FLIGHT = 15.0
 """Seconds after which a request without an answer is taken for one whose server died."""
 KEPT = 24 * 3600.0
 """Seconds that an answer is kept."""
@@ -57,6 +57,11 @@ class Requests:
                 return Asked(digest, None, None, until, ours=True)
             row = session.get_one(RequestRow, (owner, key))
             return Asked(row.digest, row.status, row.answer, row.until, ours=False)
+
+    def forget_unanswered(self) -> None:
+        """Nothing is in flight: for a program that has just begun to be the only one here."""
+        with self.database.write() as session:
+            session.execute(delete(RequestRow).where(RequestRow.status.is_(None)))
 
     def forget(self, owner: str, key: str, until: int) -> None:
         """Nothing came of a request that is in flight: the next one is a first one."""

@@ -17,7 +17,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    Integer,
+    create_engine,
+    event,
+    literal_column,
+    make_url,
+)
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
@@ -40,6 +49,10 @@ _LIMITS = {
     # A process of ours that is stopped in the middle gives up what it has locked.
     "idle_in_transaction_session_timeout": "15s",
 }
+
+ONE = literal_column("1", Integer)
+"""For `limit`, in statements that are run often: PostgreSQL makes one plan for all parameters only
+where it sees in the statement that a single row is wanted."""
 
 
 def open_engine(

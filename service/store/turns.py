@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CTE, Select, func, select
+from sqlalchemy import CTE, Integer, Select, bindparam, func, or_, select
 from sqlalchemy.orm import aliased
 
 from service.store.models import JobRow
-from service.store.values import LEASED, State
+from service.store.values import LEASED, LOCAL, State
 
 
 def _waiting() -> CTE:
@@ -38,9 +38,17 @@ def _by_turns() -> Select[str]:
         .where(earlier.owner == waiting.c.owner)
         .scalar_subquery()
     )
-    query = select(waiting.c.owner).where(waiting.c.owner.is_not(None))
+    most = bindparam("most", type_=Integer)
+    query = select(waiting.c.owner).where(
+        waiting.c.owner.is_not(None),
+        or_(most == 0, waiting.c.owner == LOCAL, at_work < most),
+    )
     return query.order_by(at_work, served)
 
 
 BY_TURNS = _by_turns()
-"""Who has queued jobs: first with the fewest running ones, then who was served longest ago."""
+"""Who has queued jobs: first with the fewest running ones, then who was served longest ago.
+
+Owners with `most` running jobs are left out, but for whoever has the token; 0: nobody is. Workers
+that ask at the same time may exceed it by one another.
+"""

@@ -13,11 +13,11 @@ from resnas import pareto
 from resnas.errors import ResnasError
 from resnas.results import TrialResult, TrialState
 from resnas.storage import ArtifactStore
-from service.jobs import TRANSITIONS
 from service.store.leases import ENDED
 from service.store.models import EventRow, JobRow, TrialRow
 from service.store.repository import Repository
 from service.store.values import Happening, Job, State
+from service.transitions import TRANSITIONS
 from tests.chaos.harness import System
 from tests.chaos.recorder import Operation, Recorder
 

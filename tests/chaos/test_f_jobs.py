@@ -12,11 +12,11 @@ from resnas.results import TrialState
 from resnas.spec import JobSpec, TrainingSpec
 from service import jobs, worker
 from service.fronts import front
-from service.jobs import Event, moves
 from service.settings import Settings
 from service.store import leases
 from service.store.repository import Repository
 from service.store.values import State
+from service.transitions import Event, moves
 from service.worker import Worker
 from tests.service.conftest import ESTIMATE, SPEC, result, wait
 

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import os
 import random
-import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -34,12 +33,12 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from service import runs, upkeep, worker
-from service.jobs import Event, moves
 from service.settings import Settings
 from service.store import leases
 from service.store.repository import Repository
 from service.store.session import Database
 from service.store.values import State
+from service.transitions import Event, moves
 from tests.chaos import quick
 from tests.chaos.harness import QUICK
 from tests.service.conftest import result, wait
@@ -50,14 +49,19 @@ ESTIMATE = {"max_gmacs": 1.0, "counter": "ours"}
 KILLED = 9
 
 
-def in_a_process(url, work: Callable[[Repository], None]) -> int:
-    """Do `work` in a process of its own; its exit status."""
+def begin(url, work: Callable[[Repository], None]) -> int:
+    """Do `work` in a process of its own; its pid."""
     pid = os.fork()
     if pid == 0:
         try:
             work(Repository.connect(url, 2))
         finally:
             os._exit(1)  # whatever happens, the child must not go on with the tests
+    return pid
+
+
+def end_of(pid: int) -> int:
+    """The exit status of a process, once it is over."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
@@ -85,7 +89,7 @@ def test_a_reaper_that_dies_anywhere_leaves_a_job_that_the_next_one_takes(databa
             store.jobs.expire(RELEASE, FAIL)
             os._exit(0)
 
-        if in_a_process(database_url, expire) == 0:
+        if end_of(begin(database_url, expire)) == 0:
             break
         deaths += 1
         left = repository.jobs.get(lease.id)
@@ -97,23 +101,27 @@ def test_a_reaper_that_dies_anywhere_leaves_a_job_that_the_next_one_takes(databa
 
 
 def test_of_many_processes_at_one_queue_no_two_get_the_same_job(database_url, repository):
-    jobs = {repository.jobs.add(SPEC, ESTIMATE).id for _ in range(60)}
+    jobs = {repository.jobs.add(SPEC, ESTIMATE).id for _ in range(80)}
     repository.database.engine.dispose()
-    reading, writing = os.pipe()
+    (reading, writing), (gun, trigger) = os.pipe(), os.pipe()
 
     def claim_all(store: Repository) -> None:
+        os.close(trigger)
+        store.ping()
+        os.write(writing, b"ready\n")
+        os.read(gun, 1)  # all begin at once, when the last one who could write is gone
         while claimed := store.jobs.claim(str(os.getpid()), 60, CLAIM):
             os.write(writing, f"{claimed[1].id}\n".encode())
         os._exit(0)
 
-    ends = [threading.Thread(target=in_a_process, args=(database_url, claim_all)) for _ in range(8)]
-    for process in ends:
-        process.start()
-    for process in ends:
-        process.join()
+    pids = [begin(database_url, claim_all) for _ in range(8)]
     os.close(writing)
     with os.fdopen(reading) as lines:
+        assert {next(lines) for _ in pids} == {"ready\n"}
+        os.close(trigger)
         handed_out = Counter(line.strip() for line in lines)
+    os.close(gun)
+    assert [end_of(pid) for pid in pids] == [0] * 8
     assert set(handed_out) == jobs
     assert set(handed_out.values()) == {1}
 

@@ -79,11 +79,12 @@ def test_nothing_is_lost_or_done_twice_though_processes_die(database, tmp_path):
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_a_blow_every_five_seconds_costs_hardly_any_throughput(database, tmp_path_factory):
-    calm = Course(f"{database}, undisturbed", Load(quick_jobs(120, trials=3, epochs=2), 1.0))
+    jobs = quick_jobs(MINUTES * 60, trials=4, epochs=4, milliseconds=150)
+    calm = Course(f"{database}, undisturbed", Load(jobs, 1.0))
     with STARTS[database](tmp_path_factory.mktemp("calm")) as system:
         undisturbed, _ = put_through(system, calm)
-    load = Load(quick_jobs(MINUTES * 60, trials=3, epochs=2), 1.0, cancelled=0.03)
     title = f"{database}, a blow every 5 s for {MINUTES} min"
+    load = Load(jobs, 1.0, cancelled=0.03)
     course = Course(title, load, KINDS[database], every=5.0, seconds=MINUTES * 60)
     with STARTS[database](tmp_path_factory.mktemp("chaos")) as system:
         ordeal, again = put_through(system, course, undisturbed)

@@ -16,13 +16,15 @@ from resnas.spec import JobSpec, SearchSpec, TrainingSpec
 from resnas.storage import Storage
 from service import jobs
 from service.app import create_app
-from service.jobs import Event, moves
 from service.settings import Settings
 from service.store.repository import Repository
 from service.store.values import Job, State
+from service.transitions import Event, moves
 from service.worker import Worker
 from tests.cluster.nodes import cluster
 from tests.service.conftest import wait
+
+pytestmark = pytest.mark.chaos
 
 SPEC = JobSpec(
     backbone="vgg_small",

@@ -76,11 +76,13 @@ def test_nothing_at_an_address_is_told_soon():
         must_be_joinable("127.0.0.1:9")
 
 
-@pytest.mark.parametrize("address", ["auto", "ray://10.0.0.1:10001"])
-def test_what_only_ray_can_find_is_left_to_ray(address):
-    must_be_joinable(address)
+@pytest.mark.parametrize("address", ["auto", "", ":6379", "ray://10.0.0.1:10001"])
+def test_what_cannot_be_asked_for_its_token_is_not_joined(address):
+    with pytest.raises(ClusterRefused, match="no host:port"):
+        must_be_joinable(address)
 
 
+@pytest.mark.chaos
 @pytest.mark.skipif(own_address() is None, reason="needs an address beyond loopback")
 def test_a_cluster_without_a_token_is_joined_on_loopback_alone(monkeypatch, tmp_path):
     for name in [name for name in os.environ if name.startswith("RAY_AUTH")]:

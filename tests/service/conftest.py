@@ -13,9 +13,9 @@ from fastapi.testclient import TestClient
 from resnas.results import Architecture, TrialResult, TrialState
 from resnas.spec import JobSpec
 from service.app import create_app
-from service.jobs import Event, moves
 from service.settings import Settings
 from service.store.repository import Repository
+from service.transitions import Event, moves
 from service.worker import Worker
 
 SPEC = JobSpec(backbone="mobilenet_small", dataset="digits", budget_gmacs=0.01, trials=2)

@@ -13,11 +13,11 @@ from pathlib import Path
 from sqlalchemy.exc import OperationalError
 
 from resnas.spec import JobSpec, TrainingSpec
-from service.jobs import Event, moves
 from service.runs import JobRun
 from service.settings import Settings
 from service.store.repository import Repository
 from service.store.sqlite_file import damage
+from service.transitions import Event, moves
 
 SPEC = JobSpec(
     backbone="vgg_small",

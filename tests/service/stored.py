@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from resnas.storage import ArtifactStore
-from service.jobs import Event, moves
 from service.store.repository import Repository
+from service.transitions import Event, moves
 from tests.service.conftest import ESTIMATE, SPEC, result
 
 CONTENT = b"what was exported" * 100

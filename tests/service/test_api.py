@@ -5,8 +5,8 @@ import json
 import pytest
 
 from service.app import create_app
-from service.jobs import Event, moves
 from service.store.values import State
+from service.transitions import Event, moves
 from tests.service.conftest import BODY, ESTIMATE, PROBLEM, SPEC, refused
 
 

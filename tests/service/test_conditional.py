@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.jobs import Event, moves
+from service.transitions import Event, moves
 from tests.service.conftest import ESTIMATE, SPEC, refused, result
 
 FILE = b"0123456789" * 10

@@ -10,12 +10,12 @@ from sqlalchemy import text
 
 from resnas.spec import JobSpec, TrainingSpec
 from service import interpreter, upkeep, worker
-from service.jobs import Event, moves
 from service.settings import Settings
 from service.store import leases
 from service.store.repository import Repository
 from service.store.session import Database
 from service.store.values import State
+from service.transitions import Event, moves
 from service.worker import Worker
 from tests.service.conftest import ESTIMATE, SPEC, wait
 
@@ -37,6 +37,7 @@ def may_mount(folder):
         return False
 
 
+@pytest.mark.chaos
 def test_where_a_disk_is_full_the_job_says_so_and_the_database_is_whole(tmp_path):
     if not may_mount(tmp_path):
         pytest.skip("no file systems can be mounted here")

@@ -26,12 +26,12 @@ from resnas.searching import search
 from resnas.spec import JobSpec, TrainingSpec
 from service import cli, worker
 from service.app import create_app
-from service.jobs import Event, moves
 from service.settings import Settings
 from service.store import migrate
 from service.store.repository import Repository
 from service.store.session import Database, open_engine
 from service.store.values import State
+from service.transitions import Event, moves
 from tests.service.conftest import ESTIMATE, refused, wait
 
 SPEC = JobSpec(

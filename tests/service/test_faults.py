@@ -12,10 +12,10 @@ from sqlalchemy.exc import OperationalError, TimeoutError
 from resnas.spec import JobSpec, SearchSpec, TrainingSpec
 from service import child, runs, upkeep, worker
 from service.errors import Failure
-from service.jobs import Event, moves
 from service.local_server import local_server
 from service.store.repository import Repository
 from service.store.values import State
+from service.transitions import Event, moves
 from tests.service.conftest import ESTIMATE, SPEC, result, wait
 
 CLAIM, RELEASE, FAIL = moves(Event.CLAIM), moves(Event.RELEASE), moves(Event.FAIL)
@@ -67,7 +67,22 @@ def test_a_job_whose_process_cannot_be_started_goes_back_unharmed(
     with pytest.raises(OSError, match="no more processes"):
         runs.JobRun(settings, repository, claimed, lease).follow()
     again = repository.jobs.get(job.id)
-    assert (again.state, again.crashes, again.error) == (State.QUEUED, 0, None)
+    assert (again.state, again.crashes) == (State.QUEUED, 0)
+    assert "no more processes" in again.error.found
+    assert repository.jobs.claim("two", 60, CLAIM) is None  # not at once
+
+
+def test_a_job_for_which_there_is_no_room_fails_and_says_so(settings, repository, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(child.subprocess, "Popen", refuse)
+    repository.jobs.add(SPEC, ESTIMATE)
+    claimed, lease = repository.jobs.claim("one", 60, CLAIM)
+    with pytest.raises(OSError, match="No space"):
+        runs.JobRun(settings, repository, claimed, lease).follow()
+    found = repository.jobs.get(lease.id)
+    assert (found.state, found.error.reason) == (State.FAILED, "storage_full")
 
 
 def test_a_run_that_was_killed_before_it_started_does_no_work(settings, repository):
@@ -109,6 +124,7 @@ def test_a_write_is_given_up_when_the_lease_would_be_over(settings, repository, 
 
 def test_leases_are_looked_at_again_after_any_error(settings, repository, monkeypatch):
     monkeypatch.setattr(upkeep, "EVERY", 0.02)
+    monkeypatch.setattr(upkeep, "PATIENCE", 0.02)
     failures = iter([TimeoutError("no connection left"), RuntimeError("a fault")])
     expire = type(repository.jobs).expire
 
@@ -138,7 +154,8 @@ def test_a_run_that_nobody_heard_of_is_ended_though_its_heartbeat_hangs(settings
     run._heard -= runs.LEASE + 1
     run.end_if_unheard()
     run.follow()
-    assert repository.jobs.get(run.lease.id).error.found == "it was killed by signal 9"
+    found = repository.jobs.get(run.lease.id)
+    assert (found.crashes, found.error.reason) == (0, "unreachable")  # it was not to blame
 
 
 def test_what_crashed_is_not_claimed_before_its_pause_is_over(repository):
@@ -168,6 +185,7 @@ def test_an_unexpected_error_of_the_driver_is_the_reason_of_its_job(
     assert "ValidationError" in settings.log_path(found.id).read_text()
 
 
+@pytest.mark.chaos
 def test_killing_a_driver_on_ray_leaves_no_process_and_costs_no_finished_trial(
     tmp_path, monkeypatch
 ):
@@ -197,7 +215,8 @@ def test_killing_a_driver_on_ray_leaves_no_process_and_costs_no_finished_trial(
             time.sleep(0.1)
         *_, ended = client.watch(job.id)
         assert (ended.state, ended.trials_done) == ("succeeded", 2)
-        assert ended.model_dump()["crashes"] == 1
+        told = [event.data for event in client.events(job.id)]
+        assert {d["error"]["reason"] for d in told if d.get("error")} == {"crashed"}
         assert next(t for t in client.trials(job.id) if t.number == kept.number) == kept
 
 

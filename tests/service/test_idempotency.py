@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from service.app import create_app
 from service.errors import InFlight, KeyReused
 from service.idempotency import Once, Reply
-from service.jobs import Event, moves
 from service.settings import Settings
 from service.store import requests
+from service.transitions import Event, moves
 from tests.service.conftest import BODY, ESTIMATE, SPEC, refused
 
 KEY = {"Idempotency-Key": "one"}

@@ -9,8 +9,8 @@ from collections import namedtuple
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from service import logs, metrics
-from service.jobs import Event, moves
+from service import logs, metrics, readiness
+from service.transitions import Event, moves
 from service.upkeep import take_away
 from tests.service.conftest import BODY, ESTIMATE, SPEC, refused, result
 
@@ -145,6 +145,8 @@ def test_leases_that_ran_out_and_trials_that_ended_are_counted(client, stored):
 
 def test_a_server_that_cannot_work_says_why_and_still_lives(client, stored, monkeypatch):
     assert client.get("/readyz").json() == {"status": "ok"}
+    monkeypatch.setattr(readiness, "FRESH", 0.0)
+    client.app.state.services.readiness._until = 0.0
     usage = namedtuple("usage", "total used free")
     with monkeypatch.context() as full:
         full.setattr(shutil, "disk_usage", lambda _: usage(1, 1, 2**20))
@@ -164,6 +166,16 @@ def test_a_server_that_cannot_work_says_why_and_still_lives(client, stored, monk
     client.app.state.stopping.set()
     assert "stopping" in refused(client.get("/readyz"), 503)["detail"]
     assert client.get("/livez").status_code == 200
+
+
+def test_readiness_is_looked_up_once_in_a_while(client, stored, monkeypatch):
+    monkeypatch.setattr(readiness, "FRESH", 60.0)
+    looks = []
+    schema = type(stored).schema
+    monkeypatch.setattr(type(stored), "schema", lambda self: looks.append(1) or schema(self))
+    for _ in range(5):
+        assert client.get("/readyz").status_code == 200
+    assert len(looks) == 1
 
 
 def test_a_plan_says_what_a_job_would_come_to_and_stores_nothing(client, stored):

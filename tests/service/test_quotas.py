@@ -9,9 +9,10 @@ from resnas.spec import JobSpec, SearchSpec, TrainingSpec
 from service import jobs, keys, quotas
 from service.app import create_app
 from service.errors import OverQuota, TooMany
-from service.jobs import Event, moves
 from service.principals import FIRST, Principal, Scope
 from service.settings import Settings
+from service.store.values import LOCAL
+from service.transitions import Event, moves
 from tests.service.conftest import BODY, ESTIMATE, SPEC, refused
 from tests.service.stored import CONTENT, succeeded
 
@@ -112,3 +113,16 @@ def test_over_http_a_job_too_large_is_403_and_one_too_many_429(settings):
         refused(client.post(path, json={"format": "pt2"}), 403)
         client.headers["Authorization"] = f"Bearer {settings.token_path.read_text().strip()}"
         assert client.post("/v1/jobs", json=BODY).status_code == 202
+
+
+def test_an_owner_runs_so_many_jobs_and_the_others_wait(repository):
+    for owner in ("ann", "ann", "bob", LOCAL, LOCAL):
+        repository.jobs.add(SPEC, ESTIMATE, owner)
+
+    def claimed(most):
+        found = repository.jobs.claim("one", 60, moves(Event.CLAIM), most)
+        return found[0].owner if found else None
+
+    assert sorted(claimed(1) for _ in range(4)) == ["ann", "bob", LOCAL, LOCAL]
+    assert claimed(1) is None
+    assert claimed(0) == "ann"

@@ -9,11 +9,12 @@ from sqlalchemy.exc import DBAPIError
 
 from resnas.results import EpochMetrics, Phase, TrialState
 from service.errors import Failure, LeaseLost
-from service.jobs import Event, cancel, moves
+from service.jobs import cancel
 from service.store import leases
 from service.store.ids import is_id, new_id
 from service.store.leases import MAX_CRASHES
 from service.store.values import State
+from service.transitions import Event, moves
 from tests.service.conftest import ESTIMATE, SPEC, result
 
 CLAIM, RELEASE, FAIL = moves(Event.CLAIM), moves(Event.RELEASE), moves(Event.FAIL)

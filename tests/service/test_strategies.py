@@ -6,7 +6,7 @@ import pytest
 
 from resnas.catalog import strategies
 from resnas.results import Plan, TrialResult, TrialState
-from service.jobs import Event, moves
+from service.transitions import Event, moves
 from tests.service.conftest import BODY, ESTIMATE, SPEC, refused
 
 USUAL = {"amortized": 9, "budget": 1}

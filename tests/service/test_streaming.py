@@ -7,10 +7,10 @@ import threading
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from service.jobs import Event, moves
 from service.store.events import Standing
 from service.store.repository import Repository
 from service.streaming import Feed
+from service.transitions import Event, moves
 from tests.service.conftest import ESTIMATE, SPEC, refused, result
 
 STREAM = {"Accept": "text/event-stream"}

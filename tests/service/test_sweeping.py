@@ -8,9 +8,10 @@ from sqlalchemy import text
 
 from resnas.storage import PART
 from service.errors import Failure
-from service.jobs import Event, moves
 from service.store.care import Care
-from service.sweeping import FAILED_KEPT, GRACE, Swept, sweep
+from service.store.repository import Repository
+from service.sweeping import FAILED_KEPT, GRACE, Swept, orphans, sign, sweep
+from service.transitions import Event, moves
 from tests.service.conftest import ESTIMATE, SPEC, result
 
 NOTHING = Swept(artifacts=0, parts=0, work_folders=0, requests=0)
@@ -118,3 +119,18 @@ def test_records_of_requests_go_when_their_time_is_over(settings, repository):
     assert sweep(settings, repository) == Swept(0, 0, 0, 1)
     with repository.database.read() as session:
         assert session.scalars(text("SELECT key FROM requests")).all() == ["new"]
+
+
+def test_what_another_database_signed_is_left_alone(settings, tmp_path):
+    own = Repository.open(settings.database)
+    other = Repository.open(f"sqlite:///{tmp_path / 'other.sqlite3'}")
+    for repository in (own, other):
+        repository.jobs.add(SPEC, ESTIMATE)
+    artifacts = settings.artifacts
+    artifacts.put(b"a network that only the other database knows")
+    assert sign(artifacts, Care(other.database))
+    assert not sign(artifacts, Care(own.database))
+    assert list(orphans(artifacts, Care(own.database), grace=-60)) == []
+    assert len(list(orphans(artifacts, Care(other.database), grace=-60))) == 1
+    own.close()
+    other.close()

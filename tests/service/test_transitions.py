@@ -5,9 +5,10 @@ import itertools
 import pytest
 
 from service.errors import Conflict, NotFound
-from service.jobs import TRANSITIONS, Event, cancel, moves
+from service.jobs import cancel
 from service.store.leases import ENDED, LEASED
 from service.store.values import Lease, State
+from service.transitions import TRANSITIONS, Event, moves
 from tests.service.conftest import ESTIMATE, SPEC
 
 Q, R, C = State.QUEUED, State.RUNNING, State.CANCELLING

@@ -9,9 +9,9 @@ from contextlib import closing
 import pytest
 
 from service import cli
-from service.jobs import Event, moves
 from service.store.repository import Repository
 from service.store.session import open_engine
+from service.transitions import Event, moves
 from tests.service.conftest import ESTIMATE, SPEC, result
 
 HOURS = 3600 * 1000

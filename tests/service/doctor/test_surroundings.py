@@ -8,7 +8,6 @@ from alembic import command
 
 from service.doctor.machine import may_corrupt
 from service.errors import StartRefused
-from service.jobs import Event, moves
 from service.local_server import local_server
 from service.lock import holder
 from service.serving import serve
@@ -16,6 +15,7 @@ from service.settings import Settings
 from service.store.migrate import migrations
 from service.store.repository import Repository
 from service.store.session import open_engine, writing
+from service.transitions import Event, moves
 from tests.service.conftest import ESTIMATE, SPEC
 from tests.service.doctor.conftest import HOURS
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from service.store.ids import new_id
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -32,6 +34,12 @@ def upgrade() -> None:
     _create_events()
     _create_keys()
     _create_requests()
+    installation = op.create_table(
+        "installation",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_installation")),
+    )
+    op.execute(sa.insert(installation).values(id=new_id()))
 
 
 def _copy_facts_of_specs() -> None:
@@ -98,7 +106,7 @@ def _create_requests() -> None:
 
 
 def downgrade() -> None:
-    for table in ("requests", "keys", "events"):
+    for table in ("installation", "requests", "keys", "events"):
         op.drop_table(table)
     op.drop_index(op.f("ix_trials_job_id_state_macs_val_accuracy"), "trials")
     for columns in ("backbone_dataset", "state_owner_rank_id", "owner_started_at", "owner_id"):
