@@ -131,7 +131,7 @@ def problem(
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of `app` with a problem."""
+    """Answer every error of `app` with a problem; on no thread, which might all be taken."""
     app.add_exception_handler(ResnasError, _library)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -141,7 +141,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(OSError, _no_storage)
 
 
-def _library(request: Request, error: Exception) -> JSONResponse:
+async def _library(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ResnasError)
     status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
     if status == 500:
@@ -171,7 +171,7 @@ def _retry_after(error: ResnasError) -> dict[str, str] | None:
     return None
 
 
-def _invalid(request: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     errors = [_input_error(found["loc"], found["msg"]) for found in error.errors()]
     first = errors[0]
@@ -195,7 +195,7 @@ def _input_error(loc: Sequence[int | str], message: str) -> dict[str, str]:
     return {"detail": message, "pointer": "#" + "".join(f"/{part}" for part in escaped)}
 
 
-def _http(request: Request, error: Exception) -> JSONResponse:
+async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers) if error.headers else None
     if error.status_code == 405:
@@ -222,7 +222,7 @@ def _methods(request: Request) -> list[str]:
     ]
 
 
-def _no_database(request: Request, error: Exception) -> JSONResponse:
+async def _no_database(request: Request, error: Exception) -> JSONResponse:
     _log.error("%s %s: the database failed", request.method, request.url.path, exc_info=error)
     return problem(
         503,
@@ -233,7 +233,7 @@ def _no_database(request: Request, error: Exception) -> JSONResponse:
     )
 
 
-def _no_storage(request: Request, error: Exception) -> JSONResponse:
+async def _no_storage(request: Request, error: Exception) -> JSONResponse:
     _log.error("%s %s: the storage failed", request.method, request.url.path, exc_info=error)
     return problem(
         503,

@@ -13,6 +13,7 @@ on PostgreSQL holds whatever the server's own configuration says.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -123,6 +124,7 @@ class Database:
     def __init__(self, url: str | URL, connections: int = 15, *, durable: bool = False) -> None:
         self.engine = open_engine(url, connections, durable=durable)
         self._writing = writing(self.engine)
+        self._turn = threading.Lock() if self.engine.dialect.name == "sqlite" else None
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -133,8 +135,21 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A transaction that is committed at the end of the block, or rolled back if it raises."""
-        with Session(self._writing) as session, session.begin():
+        with self._in_turn(), Session(self._writing) as session, session.begin():
             yield session
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """One of our threads at a time: SQLite lets the others sleep, and the unlucky for long.
+
+        Whoever has waited as long as SQLite would let it, leaves it to SQLite to say so.
+        """
+        held = self._turn is not None and self._turn.acquire(timeout=_BUSY_MS / 1000)
+        try:
+            yield
+        finally:
+            if held and self._turn is not None:
+                self._turn.release()
 
     def close(self) -> None:
         """Close every connection."""

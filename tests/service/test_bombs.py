@@ -104,6 +104,7 @@ def write_archives(data: Path) -> dict[str, str]:
         "packed": ((npy((40, 2**13, 2**12), "|u1"), 1280), (labels, 0)),
         "declared": ((npy((40, 8, 8), "|u1"), 0), (npy((40,), "<i8"), 0)),
         "classes": ((pictures, 0), (most, 0)),
+        "header": ((b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**29), 512), (labels, 0)),
     }.items():
         write_zip(data / f"{name}.npz", {"x_train.npy": x, "y_train.npy": y})
     canary = Bomb(str(data / "canary"))
@@ -115,6 +116,7 @@ def write_archives(data: Path) -> dict[str, str]:
         "npz:packed": "1,342,177,",
         "npz:declared": "it declares (40,) int64",
         "npz:classes": "fewer pictures",
+        "npz:header": "no readable header",
         "npz:pickle": "not integers",
         "npz:pickled": "cannot be read",
     }

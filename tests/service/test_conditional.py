@@ -131,3 +131,20 @@ def test_a_part_that_is_not_there_and_ten_thousand_parts_are_refused(client, con
     answer = client.get(content, headers={"Range": asked})
     refused(answer, 416)
     assert answer.headers["content-range"] == "bytes */100"
+
+
+def test_a_file_that_is_gone_is_to_be_exported_again(client, settings, content):
+    (digest,) = settings.artifacts.digests()
+    settings.artifacts.delete(digest)
+    assert "/exports" in refused(client.get(content), 409)["next_step"]
+
+
+def test_a_storage_that_fails_is_to_be_asked_again(client, settings, content):
+    (digest,) = settings.artifacts.digests()
+    file = settings.artifacts.path(digest)
+    file.unlink()
+    file.parent.rmdir()
+    file.parent.write_text("in the way")
+    answer = client.get(content)
+    refused(answer, 503)
+    assert answer.headers["retry-after"] == "5"

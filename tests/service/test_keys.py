@@ -113,6 +113,13 @@ def test_a_key_is_good_for_something(repository):
         keys.create(repository, "ann", frozenset())
 
 
+def test_a_key_that_ends_does_so_within_ten_years(repository):
+    assert keys.create(repository, "ann", BOTH, keys.LONGEST).key.usable
+    for longer in (keys.LONGEST + timedelta(minutes=1), keys.span("99999d")):
+        with pytest.raises(InvalidKey, match="expires-in"):
+            keys.create(repository, "ann", BOTH, longer)
+
+
 @pytest.mark.parametrize(
     ("text", "hours"), [("90d", 90 * 24), ("12h", 12), ("30m", 0.5), ("1d", 24)]
 )

@@ -86,6 +86,49 @@ def test_the_files_of_an_owner_take_so_much_room_and_no_more(settings, repositor
     quotas.check_exports(limited(settings, exported_bytes_per_owner=0), ANN, repository)
 
 
+def test_an_owner_has_so_many_files_to_be_written_and_no_more(settings, repository):
+    theirs = succeeded(repository, settings.artifacts, "ann")
+    tight = limited(settings, open_exports_per_owner=1)
+    quotas.check_exports(tight, ANN, repository)
+    repository.exports.add(theirs.architecture_id, "pt2")
+    assert (repository.exports.count_open("ann"), repository.exports.count_open("bob")) == (1, 0)
+    with pytest.raises(TooMany, match="RESNAS_OPEN_EXPORTS_PER_OWNER"):
+        quotas.check_exports(tight, ANN, repository)
+    for allowed in (ROOT, Principal("bob", ANN.scopes)):
+        quotas.check_exports(tight, allowed, repository)
+    quotas.check_exports(limited(settings, open_exports_per_owner=0), ANN, repository)
+    repository.exports.claim("one", 60, moves(Event.CLAIM))
+    with pytest.raises(TooMany):  # it is being written
+        quotas.check_exports(tight, ANN, repository)
+
+
+def test_so_many_jobs_of_an_owner_are_stored_and_no_more(settings, repository):
+    tight = limited(settings, stored_jobs_per_owner=2)
+    for _ in range(2):
+        quotas.check_stored(tight, ANN, repository)
+        succeeded(repository, settings.artifacts, "ann")
+    with pytest.raises(OverQuota, match="RESNAS_STORED_JOBS_PER_OWNER"):
+        quotas.check_stored(tight, ANN, repository)
+    for allowed in (ROOT, Principal("bob", ANN.scopes)):
+        quotas.check_stored(tight, allowed, repository)
+    quotas.check_stored(limited(settings, stored_jobs_per_owner=0), ANN, repository)
+
+
+def test_a_repeated_request_is_answered_though_a_new_one_would_be_too_many(settings):
+    tight = limited(settings, open_exports_per_owner=1)
+    with TestClient(create_app(tight), base_url="http://127.0.0.1") as client:
+        store = client.app.state.services.repository
+        theirs = succeeded(store, settings.artifacts, "ann")
+        made = keys.create(store, "ann", ANN.scopes)
+        client.headers["Authorization"] = f"Bearer {made.text}"
+        path = f"/v1/architectures/{theirs.architecture_id}/exports"
+        asked = {"json": {"format": "pt2"}, "headers": {"Idempotency-Key": "one"}}
+        answers = [client.post(path, **asked) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [202, 202]
+        assert answers[0].json() == answers[1].json()
+        refused(client.post(path, json={"format": "pt2", "multiple_of": 8}), 429)
+
+
 def test_limits_come_from_the_environment(settings, monkeypatch):
     monkeypatch.setenv("RESNAS_TRIALS_PER_JOB", "5")
     monkeypatch.setenv("RESNAS_REQUESTS_PER_SECOND", "0.5")

@@ -5,17 +5,23 @@ import os
 import signal
 import socket
 import subprocess
+import threading
+from contextlib import contextmanager, suppress
 
 import httpx
 import pytest
+import uvicorn
 
 from service import interpreter
+from service.app import create_app
 from service.errors import StartRefused
 from service.local_server import local_server
 from service.lock import sole_owner
-from service.serving import run_worker, serve
+from service.serving import configuration, run_worker, serve
 from service.settings import Settings
 from service.store.repository import Repository
+from tests.service.conftest import wait
+from tests.service.memory import MEBIBYTE, Peak
 
 
 def test_a_busy_port_is_refused_with_the_next_one(settings):
@@ -82,6 +88,52 @@ def test_a_setting_that_cannot_be_used_is_named(monkeypatch):
     monkeypatch.setenv("RESNAS_PORT", "many")
     with pytest.raises(StartRefused, match="RESNAS_PORT"):
         Settings.load()
+
+
+def test_an_empty_address_is_refused_for_it_would_be_all_of_them(tmp_path):
+    with pytest.raises(StartRefused, match="RESNAS_HOST"):
+        Settings.load(data_dir=tmp_path, host="")
+
+
+@contextmanager
+def listening(settings):
+    """The address of a server as it is run, on a thread of this process."""
+    server = uvicorn.Server(configuration(create_app(settings)))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            wait(lambda: server.started)
+            yield listener.getsockname()
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def test_headers_without_end_are_refused_before_they_are_all_there(settings):
+    with listening(settings) as address, socket.create_connection(address, timeout=30) as client:
+        peak = Peak()
+        line = b"x-filler: " + b"x" * 1000 + b"\r\n"
+        with suppress(ConnectionError):  # it is closed while we send
+            client.sendall(b"GET /livez HTTP/1.1\r\nhost: 127.0.0.1\r\n")
+            for _ in range(30_000):
+                client.sendall(line)
+        with suppress(ConnectionError):
+            assert client.recv(1000).startswith(b"HTTP/1.1 400")
+        assert peak.above() < 10 * MEBIBYTE
+        with socket.create_connection(address, timeout=30) as other:
+            other.sendall(b"GET /livez HTTP/1.1\r\nhost: 127.0.0.1\r\n" + line * 60 + b"\r\n")
+            assert other.recv(1000).startswith(b"HTTP/1.1 200")
+
+
+def test_whose_requests_are_counted_is_no_matter_of_a_header(settings):
+    slow = settings.model_copy(update={"unknown_requests_per_second": 0.01})
+    with listening(slow) as (host, port), httpx.Client(base_url=f"http://{host}:{port}") as client:
+        answers = [
+            client.get("/v1/jobs", headers={"X-Forwarded-For": f"203.0.113.{number}"})
+            for number in range(3)
+        ]
+    assert [answer.status_code for answer in answers] == [401, 429, 429]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])

@@ -3,15 +3,20 @@
 import asyncio
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
+from service import keys
+from service.app import create_app
+from service.principals import Scope
 from service.store.events import Standing
 from service.store.repository import Repository
 from service.streaming import Feed
 from service.transitions import Event, moves
-from tests.service.conftest import ESTIMATE, SPEC, refused, result
+from tests.service.conftest import ESTIMATE, SPEC, refused, result, wait
 
 STREAM = {"Accept": "text/event-stream"}
 PAGE = {"Accept": "application/json"}
@@ -186,6 +191,43 @@ def test_a_stream_outlives_a_database_that_is_away_for_a_moment(repository, job,
     now = repository.events.standings([job.id])[job.id]
     heard = listening(repository, lambda feed: collect(feed.listen(job.id, now, 0)))
     assert [number for number, _, _ in heard] == [1, 2, 3, 4]
+
+
+def test_a_stream_ends_with_the_key_of_who_listens(repository, job):
+    asked = []
+
+    async def still_valid():
+        asked.append(1)
+        return len(asked) < 2
+
+    async def scenario(feed):
+        stream = feed.listen(job.id, Standing(1, ended=False), 0, still_valid)
+        return [part async for part in stream]
+
+    assert len(listening(repository, scenario)) == 2  # that it listens, and the first event
+
+
+def test_an_owner_has_so_many_streams_until_the_key_is_revoked(settings, monkeypatch):
+    monkeypatch.setattr("service.streaming.ALIVE", 0.01)
+    monkeypatch.setattr("service.keyring._FRESH_SECONDS", 0.0)
+    tight = settings.model_copy(update={"streams_per_owner": 1})
+    with TestClient(create_app(tight), base_url="http://127.0.0.1") as client:
+        services = client.app.state.services
+        job = services.repository.jobs.add(SPEC, ESTIMATE, "ann")
+        made = keys.create(services.repository, "ann", frozenset({Scope.READ}))
+        client.headers["Authorization"] = f"Bearer {made.text}"
+        path = f"/v1/jobs/{job.id}/events"
+        with ThreadPoolExecutor() as threads:
+            stream = threads.submit(client.get, path)
+            wait(lambda: services.feed._channels)
+            response = client.get(path)
+            assert "RESNAS_STREAMS_PER_OWNER" in refused(response, 429)["detail"]
+            assert int(response.headers["retry-after"]) > 0
+            assert client.get(path, headers=PAGE).status_code == 200
+            keys.revoke(services.repository, made.key.id)
+            assert parsed(stream.result().text)[0][0] == 1
+        refused(client.get(path), 401)
+        assert not services.feed._seats
 
 
 @pytest.mark.parametrize("accept", ["application/json", "application/json, */*;q=0.1"])
