@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import secrets
@@ -14,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import metrics
 from service.logs import REQUEST_ID
-from service.problems import unexpected
+from service.problems import ending, unexpected
 
 HEADER = "X-Request-ID"
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -80,6 +81,10 @@ class Observed:
 
         try:
             await self.app(scope, receive, send_on)
+        except asyncio.CancelledError:
+            if status:
+                raise
+            await ending(scope["path"])(scope, receive, send_on)
         except Exception:
             _log.exception("%s %s", scope["method"], scope["path"])
             if status:  # the answer is half sent: the connection's end says that it is torn

@@ -244,6 +244,17 @@ async def _no_storage(request: Request, error: Exception) -> JSONResponse:
     )
 
 
+def ending(path: str) -> JSONResponse:
+    """The answer to a request that takes longer than a server which ends waits for it."""
+    return problem(
+        503,
+        "The server ends, and this was not done in time",
+        instance=path,
+        next_step="Send it again in a moment, under the same Idempotency-Key where it has one",
+        headers={"Retry-After": "2"},
+    )
+
+
 def unexpected(instance: str) -> JSONResponse:
     """The answer where something broke that nobody thought of; whoever caught it logs it."""
     return problem(

@@ -100,7 +100,9 @@ def test_only_the_client_and_what_is_configured_asks_other_addresses() -> None:
         if module in FETCHING
     }
     assert "resnas/storage.py" in asking  # the operator's bucket
-    assert {place for place in asking if not place.startswith("service/client")} <= {
+    assert {
+        place for place in asking if not place.startswith(("service/client", "service/connection"))
+    } <= {
         "resnas/storage.py",
         "service/doctor/machine.py",  # whether this server answers
     }

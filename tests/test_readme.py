@@ -233,6 +233,7 @@ def test_set_up_commands_of_the_readme_name_what_exists() -> None:
             assert not unknown_targets(command), f"line {block.line}: {shlex.join(command)}"
 
 
+@pytest.mark.timeout(900)
 def test_every_other_block_of_the_readme_runs(tmp_path: Path) -> None:
     wanted = [block for block in readme() if block.language == "python" or not block.is_setup]
     if shutil.which("curl") is None and any("curl" in block.text for block in wanted):

@@ -164,7 +164,11 @@ def _fronts(asked: Select[Any], max_ms: float | None = None) -> CTE:
 
     The first row of each job is no trial, but where the leaps begin.
     """
-    nothing = (literal("", String), literal(-1, BigInteger), literal(-1.0, Float))
+    nothing: tuple[ColumnElement[Any], ...] = (
+        literal("", String),
+        literal(-1, BigInteger),
+        literal(-1.0, Float),
+    )
     names = ("id", "macs", "accuracy")
     start = (value.label(name) for value, name in zip(nothing, names, strict=True))
     front = asked.add_columns(*start).cte("front", recursive=True)
@@ -211,7 +215,7 @@ def _within(job_id: str, bounds: Bounds) -> tuple[ColumnElement[bool], ...]:
 
 
 def _macs(gmacs: float) -> int:
-    """The largest number of MACs that is at most `gmacs`, as a point tells its cost."""
+    """The most MACs that a point shows as at most `gmacs`; exact up to four million GMACs."""
     if gmacs * 1e9 >= _MOST_MACS:
         return _MOST_MACS
     macs = round(gmacs * 1e9) + 1  # the product is rounded: one too many, or too few

@@ -1,5 +1,6 @@
 """What is told of a request: its id, a line in the log, figures; whether the server can work."""
 
+import asyncio
 import io
 import json
 import logging
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from service import logs, metrics, readiness
+from service.observing import Observed, Traffic
 from service.transitions import Event, moves
 from service.upkeep import take_away
 from tests.service.conftest import BODY, ESTIMATE, SPEC, refused, result
@@ -200,3 +202,25 @@ def test_a_job_says_whose_it_is_and_how_urgent(client):
     assert (job["owner"], job["priority"], job["events"]) == ("local", 7, 1)
     for priority in (-101, 101, "high"):
         refused(client.post(f"/v1/jobs?priority={priority}", json=BODY), 422)
+
+
+def test_a_request_that_the_end_of_the_server_cuts_off_may_be_sent_again():
+    begun, sent = asyncio.Event(), []
+
+    async def endless(scope, receive, send):
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def send(message):
+        sent.append(message)
+
+    async def cut_off():
+        scope = {"type": "http", "method": "POST", "path": "/v1/jobs", "headers": []}
+        request = asyncio.ensure_future(Observed(endless, Traffic())(scope, None, send))
+        await begun.wait()
+        request.cancel()
+        await request
+
+    asyncio.run(cut_off())
+    assert sent[0]["status"] == 503
+    assert (b"retry-after", b"2") in sent[0]["headers"]
