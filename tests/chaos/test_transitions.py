@@ -261,7 +261,7 @@ def test_an_earlier_attempt_of_the_same_worker_writes_nothing(repository, write)
 
 
 @pytest.mark.parametrize(
-    ("walks", "steps"), [(25, 25), pytest.param(500, 60, marks=pytest.mark.chaos)]
+    ("walks", "steps"), [(12, 25), pytest.param(500, 60, marks=pytest.mark.chaos)]
 )
 def test_whatever_workers_and_users_do_the_store_is_as_a_plain_model(repository, walks, steps):
     Walk.repository = repository

@@ -49,6 +49,7 @@ def is_loopback(address: str) -> bool:
     return (mapped or found).is_loopback
 
 
+@pytest.mark.chaos
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="asks the Linux kernel")
 def test_a_private_ray_listens_on_loopback_alone_and_lets_nobody_in_without_its_token(monkeypatch):
     for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
