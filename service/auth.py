@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import secrets
@@ -19,13 +20,14 @@ from service.errors import StartRefused
 from service.keyring import Keyring
 from service.keys import digest_of, is_key
 from service.principals import FIRST, NOBODY, Principal, Scope
-from service.problems import problem
+from service.problems import no_database, problem
 from service.rates import Rates
 from service.settings import Settings, tighten
 from service.store.keys import Key
 
 HEALTH = frozenset({"/livez", "/readyz"})
 PUBLIC = HEALTH | {"/", "/docs", "/docs.css", "/openapi.json"}
+_log = logging.getLogger("resnas.service")
 ON_LOOPBACK = PUBLIC | {"/metrics"}
 _YES = frozenset({"true", "1", "yes", "on", "t", "y"})
 _HOW = (
@@ -134,8 +136,9 @@ class Authentication:
         keys = scope["app"].state.services.repository.keys
         try:
             key = await self._keyring.find(keys, digest)
-        except SQLAlchemyError:
-            return _no_database(scope)
+        except SQLAlchemyError as error:
+            _log.error("%s: no key can be looked up", scope["path"], exc_info=error)
+            return no_database(scope["path"])
         return _principal(scope, key)
 
     async def _still_valid(self, scope: Request) -> bool:
@@ -199,16 +202,6 @@ def _forbidden(scope: Request, wanted: Scope) -> Response:
         kind="missing-scope",
         next_step=f"Ask the server's operator for a key with the scope '{wanted}'",
         headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{wanted}"'},
-    )
-
-
-def _no_database(scope: Request) -> Response:
-    return problem(
-        503,
-        "The database does not answer",
-        instance=scope["path"],
-        next_step="Try again in a moment; the server's log has the cause",
-        headers={"Retry-After": "5"},
     )
 
 

@@ -224,10 +224,15 @@ def _methods(request: Request) -> list[str]:
 
 async def _no_database(request: Request, error: Exception) -> JSONResponse:
     _log.error("%s %s: the database failed", request.method, request.url.path, exc_info=error)
+    return no_database(request.url.path)
+
+
+def no_database(instance: str) -> JSONResponse:
+    """The answer while the database is away; whoever noticed it logs it."""
     return problem(
         503,
         "The database does not answer",
-        instance=request.url.path,
+        instance=instance,
         next_step="Try again in a moment; the server's log has the cause",
         headers={"Retry-After": "5"},
     )
@@ -244,12 +249,12 @@ async def _no_storage(request: Request, error: Exception) -> JSONResponse:
     )
 
 
-def ending(path: str) -> JSONResponse:
+def ending(instance: str) -> JSONResponse:
     """The answer to a request that takes longer than a server which ends waits for it."""
     return problem(
         503,
         "The server ends, and this was not done in time",
-        instance=path,
+        instance=instance,
         next_step="Send it again in a moment, under the same Idempotency-Key where it has one",
         headers={"Retry-After": "2"},
     )

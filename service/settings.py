@@ -164,10 +164,6 @@ class Settings(Allowances):
         """Where the output of the job or export with the id `name` goes."""
         return self.data_dir / "logs" / f"{name}.log"
 
-    def work_dir(self, job_id: str) -> Path:
-        """Where a job's trials keep their state while they run."""
-        return self.data_dir / "work" / job_id
-
     def work(self, job_id: str) -> Storage:
         """Where a job's trials keep their state while they run, on all machines of a cluster."""
         return Storage(self._kept(f"work/{job_id}"))

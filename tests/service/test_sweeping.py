@@ -82,7 +82,7 @@ def test_half_written_files_go_after_their_grace(settings, repository):
 
 
 def worked(settings, job_id):
-    folder = settings.work_dir(job_id)
+    folder = settings.work(job_id).folder
     folder.mkdir(parents=True)
     (folder / "trial-0.pt").write_bytes(b"checkpoint")
     return old(folder)

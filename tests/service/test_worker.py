@@ -56,7 +56,7 @@ def test_a_job_is_run_and_its_network_exported_and_fetched(settings, repository,
     assert (job.state, job.trials_done, job.error, job.crashes) == (State.SUCCEEDED, 1, None, 0)
     (trial,) = repository.trials.page(job.id, 10)
     assert (trial.state, trial.progress["epoch"]) == (TrialState.COMPLETE, 1)
-    assert not settings.work_dir(job.id).exists()
+    assert not settings.work(job.id).folder.exists()
 
     asked = jobs.ask_export(repository, settings.artifacts, trial.architecture_id, "onnx")
     wait(lambda: repository.exports.get(asked.id).finished_at)
@@ -153,7 +153,7 @@ def test_a_driver_dies_with_its_worker(settings):
         ray_address=None,
         datasets_dir=settings.datasets_dir,
         artifacts_dir=settings.artifacts.root,
-        work_dir=settings.work_dir("x"),
+        work_dir=settings.work("x").url,
     )
     listening, speaking = os.pipe()
     file = settings.data_dir / "task"

@@ -127,7 +127,7 @@ def half_written(case):
 
 
 def old_work(case):
-    folder = case.settings.work_dir(case.job.id)
+    folder = case.settings.work(case.job.id).folder
     folder.mkdir()
     (folder / "trial-0.pt").touch()
     return lambda: not folder.exists()
