@@ -9,7 +9,6 @@ from pathlib import Path
 from threading import Lock
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -19,49 +18,10 @@ from resnas.catalog import costs, resizers, strategies
 from resnas.converting import convert
 from resnas.datasets._base import facts
 from resnas.errors import InfeasibleBudget, InvalidSpec, UnknownName, UntraceableBackbone
-from resnas.results import Size, Value
+from resnas.estimates import Estimate, GroupFacts, SiteFacts
+from resnas.results import Size
 from resnas.space import SearchSpace
 from resnas.spec import JobSpec, Place
-
-
-class SiteFacts(Value):
-    """(H, W) behind one site, in pixels."""
-
-    human_size: Size = Field(description="in the backbone as its authors made it")
-    start_size: Size = Field(description="where a search starts")
-    smallest: Size = Field(description="with every stride at its largest")
-    largest: Size = Field(description="with every stride at its smallest")
-
-
-class GroupFacts(Value):
-    """One group of sites that share a size."""
-
-    name: str
-    sites: tuple[str, ...]
-    size_in: Size
-    human_size: Size
-    sizes: dict[str, SiteFacts] = Field(description="by site")
-
-
-class Estimate(Value):
-    """What a backbone costs and what its search space reaches, in GMACs of one sample."""
-
-    backbone: str
-    input_size: tuple[int, int, int]
-    output_size: tuple[int, ...] = Field(description="of one sample, without the batch")
-    num_classes: int
-    resizers: tuple[str, ...]
-    place: Place | None
-    layers: tuple[str, ...]
-    human_gmacs: float
-    start_gmacs: float
-    min_gmacs: float
-    max_gmacs: float
-    params: int
-    groups: tuple[GroupFacts, ...]
-    fixed_sites: dict[str, str] = Field(description="sites left as they are, with the reason")
-    counter: str
-    convert_seconds: float = Field(description="that the conversion took, for the first resizer")
 
 
 def estimate(
@@ -150,7 +110,7 @@ def sketched(
     found: Estimate, builder: Builder | None = None, resizer: str | None = None
 ) -> SearchSpace:
     """The search space of a resizer, the estimate's first, to compute with, not to train."""
-    with _tracing, torch.random.fork_rng(devices=[]):
+    with tracing, torch.random.fork_rng(devices=[]):
         asked = (found.backbone, found.num_classes, found.input_size, builder)
         options = (found.input_size, resizer or found.resizers[0], found.place, found.layers)
         try:
@@ -173,7 +133,7 @@ def _check_output(found: Estimate, dataset: str) -> None:
     )
 
 
-_tracing = Lock()
+tracing = Lock()
 """torch.fx changes torch's own classes while it traces; and random numbers are the process's."""
 
 
@@ -194,7 +154,7 @@ def _estimate(
         others = [convert(model, input_size, name, place, layers) for name in resizers[1:]]
         return model, seconds, [first, *others]
 
-    with _tracing, torch.random.fork_rng(devices=[]):
+    with tracing, torch.random.fork_rng(devices=[]):
         try:
             model, seconds, spaces = converted(on_cpu=False)
         except UntraceableBackbone as untraceable:

@@ -7,23 +7,22 @@ from collections.abc import Sequence
 from html import escape
 
 from resnas import pareto
-from resnas.plots import BLUE, GREEN, GREY, ORANGE, measured
-from resnas.results import TrialResult
+from resnas.plots import BLUE, GREEN, GREY, ORANGE, Mark
 
 WIDTH, HEIGHT = 720, 420
 LEFT, RIGHT, TOP, BOTTOM = 70, 700, 50, 365
 
 
 def front_svg(
-    results: Sequence[TrialResult],
+    marks: Sequence[Mark],
     budget_gmacs: float | None = None,
     human_gmacs: float | None = None,
     title: str = "Accuracy against cost",
 ) -> str:
     """An SVG document of validation accuracy over GMACs; arguments as for `plots.front`."""
-    points = [(accuracy, gmacs) for _, accuracy, gmacs in measured(results)]
-    marks = [("budget", budget_gmacs, ORANGE), ("human", human_gmacs, GREEN)]
-    lines = [(name, gmacs, colour) for name, gmacs, colour in marks if gmacs is not None]
+    points = [(mark.val_accuracy, mark.gmacs) for mark in marks if mark.drawable]
+    limits = [("budget", budget_gmacs, ORANGE), ("human", human_gmacs, GREEN)]
+    lines = [(name, gmacs, colour) for name, gmacs, colour in limits if gmacs is not None]
     across = _Axis([c for _, c in points] + [g for _, g, _ in lines], LEFT, RIGHT)
     up = _Axis([a for a, _ in points], BOTTOM, TOP)
     chosen = pareto.front(points)

@@ -13,7 +13,8 @@ from resnas.backbones import Builder
 from resnas.catalog import strategies
 from resnas.controllers._onto import OnBudget
 from resnas.errors import InvalidSpec
-from resnas.estimating import Estimate, GroupFacts, check, sketched
+from resnas.estimates import Estimate, GroupFacts
+from resnas.estimating import check, sketched
 from resnas.lattice import Lattice
 from resnas.results import Plan, Size
 from resnas.spec import JobSpec

@@ -6,10 +6,16 @@ These cross every boundary of the project (process, database, HTTP, file) as JSO
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+    from resnas.backbones import Builder
 
 Size = tuple[int, int]
 """Height and width in pixels."""
@@ -36,6 +42,40 @@ class Architecture(Value):
     )
     strides: dict[str, tuple[float, float]] = Field(description="(vertical, horizontal) by group")
     sizes: dict[str, Size] = Field(description="(H, W) behind each site")
+
+    def plot(self, builder: Builder | None = None) -> Figure:
+        """Its feature maps as rectangles to scale, those of the backbone in outline.
+
+        Args:
+            builder: what the search was given as its backbone, if anything.
+
+        Raises:
+            ResnasError, UnknownName, ArchitectureMismatch: see `profiling.profile`.
+        """
+        from resnas.plots import shape_ladder
+        from resnas.profiling import profile
+
+        return shape_ladder(profile(self, builder))
+
+    def _repr_html_(self) -> str:
+        from resnas.notebook import card, table
+
+        facts = {
+            "input": "×".join(map(str, self.input_size)),
+            "resizer": f"{self.resizer}, {self.place}",
+            "layers": ", ".join(self.layers),
+        }
+        rows = [
+            (site, "×".join(map(str, size)), _stride(self.strides.get(site)))
+            for site, size in self.sizes.items()
+        ]
+        name = self.backbone or "a network without a name"
+        return card(f"Architecture of {name}", facts, table(("site", "size", "stride"), rows))
+
+
+def _stride(stride: tuple[float, float] | None) -> str:
+    """A stride for a person; sites that follow another one's have none of their own."""
+    return "" if stride is None else "{:.3g} × {:.3g}".format(*stride)
 
 
 class Phase(StrEnum):
@@ -121,6 +161,7 @@ class TrialResult(Plan):
     seed: int
     architecture: Architecture | None = None
     val_accuracy: float | None = None
+    val_samples: int | None = Field(None, description="that `val_accuracy` was measured on")
     test_accuracy: float | None = Field(None, description="reported, never used to choose")
     macs: int | None = Field(None, description="multiply-accumulates of one sample")
     counter: str | None = Field(None, description="which rules counted `macs`")
@@ -142,3 +183,10 @@ class TrialResult(Plan):
     def gmacs(self) -> float | None:
         """Cost in GMACs of one sample."""
         return None if self.macs is None else self.macs / 1e9
+
+    @property
+    def spread(self) -> float | None:
+        """One standard error of the validation accuracy a of n samples: √(a (1 - a) / n)."""
+        if self.val_accuracy is None or not self.val_samples:
+            return None
+        return math.sqrt(self.val_accuracy * (1 - self.val_accuracy) / self.val_samples)

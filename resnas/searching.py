@@ -2,76 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from resnas import backbones, pareto
+from resnas import backbones
 from resnas.backbones import Builder
 from resnas.catalog import executors
 from resnas.causes import NEXT_STEP, cause_of
 from resnas.errors import ResnasError, SearchFailed
 from resnas.executors._base import AbstractExecutor
+from resnas.notebook import is_notebook
 from resnas.observer import Observer, Silent
 from resnas.planning import prepare
-from resnas.results import TrialResult, TrialState
+from resnas.progress import NotebookProgress
+from resnas.results import TrialResult
+from resnas.search_result import SearchResult, complete, front_of, points
 from resnas.spec import JobSpec
-from resnas.storage import ArtifactStore, write_atomic
+from resnas.storage import ArtifactStore
 from resnas.trial import run
 from resnas.trials import TrialFeed
 
-
-@dataclass(frozen=True)
-class SearchResult:
-    """What a search came to.
-
-    Attributes:
-        spec: what was asked.
-        trials: all trials, by number, with those that failed or were stopped.
-        artifacts: where their weights lie.
-        folder: what holds them where nobody has named a place; it goes with this result.
-    """
-
-    spec: JobSpec
-    trials: tuple[TrialResult, ...]
-    artifacts: ArtifactStore
-    folder: TemporaryDirectory[str] | None = None
-
-    @property
-    def front(self) -> tuple[TrialResult, ...]:
-        """Complete trials that no other beats in both validation accuracy and GMACs, by GMACs."""
-        return front_of(self.trials)
-
-    @property
-    def best(self) -> TrialResult | None:
-        """The most accurate trial within the budget; None where all are above it.
-
-        Within the budget in milliseconds, as measured, where the job has one.
-        """
-        done = complete(self.trials)
-        if self.spec.budget_ms is not None:
-            done = [t for t in done if t.latency_ms and t.latency_ms <= self.spec.budget_ms]
-        index = pareto.best_under(points(done), self.spec.budget_gmacs)
-        return None if index is None else done[index]
-
-    def save(self, directory: Path | str) -> None:
-        """Write `search.json` and the weights of the front's networks into a folder."""
-        directory = Path(directory)
-        for result in self.front:
-            if result.weights:
-                weights = self.artifacts.read(result.weights)
-                write_atomic(directory / "weights" / f"{result.weights}.safetensors", weights)
-        content = {
-            "spec": self.spec.model_dump(mode="json"),
-            "trials": [trial.model_dump(mode="json") for trial in self.trials],
-            "front": [trial.number for trial in self.front],
-            "best": self.best.number if self.best else None,
-        }
-        write_atomic(directory / "search.json", json.dumps(content, indent=2).encode())
+__all__ = ["SearchResult", "complete", "front_of", "points", "search"]
 
 
 def search(
@@ -92,7 +46,8 @@ def search(
     Args:
         spec: what to search.
         executor: name in `resnas.catalog.executors`: "inline" (this process) or "ray".
-        observer: told of every epoch and trial, and asked whether to stop.
+        observer: told of every epoch and trial, and asked whether to stop; default: a bar where a
+            notebook runs this, else nobody.
         backbone: a network of the caller's own: what builds it for (num_classes, (C, H, W)), a
             function or the class itself. Then `spec.backbone` is the name that it is stored under,
             and `resnas.trial.rebuild` wants it again. With "ray" it travels to other processes.
@@ -124,7 +79,7 @@ def search(
     feed = TrialFeed(
         spec,
         prepared.strategy,
-        observer or Silent(),
+        observer or _watching(spec),
         finished,
         datasets_dir=datasets_dir,
         artifacts=artifacts,
@@ -142,23 +97,14 @@ def search(
             f"none of {len(trials)} trials completed; the first failed because: {reasons[0]}",
             NEXT_STEP.get(cause_of(reasons[0]), "Mend that and search again"),
         )
-    return SearchResult(spec, trials, artifacts, folder)
+    return SearchResult(spec, trials, artifacts, folder, prepared.estimate.human_gmacs)
 
 
-def complete(trials: Sequence[TrialResult]) -> list[TrialResult]:
-    """The trials that completed: only these are architectures to choose from."""
-    return [trial for trial in trials if trial.state is TrialState.COMPLETE]
-
-
-def points(trials: Sequence[TrialResult]) -> list[tuple[float, float]]:
-    """(validation accuracy, GMACs) of complete trials, as `resnas.pareto` takes them."""
-    return [(t.val_accuracy, t.gmacs) for t in trials]  # type: ignore[misc]
-
-
-def front_of(trials: Sequence[TrialResult]) -> tuple[TrialResult, ...]:
-    """The non-dominated among the complete trials, by GMACs."""
-    done = complete(trials)
-    return tuple(done[index] for index in pareto.front(points(done)))
+def _watching(spec: JobSpec) -> Observer:
+    """Who listens where nobody was named."""
+    if is_notebook() and spec.trials:
+        return NotebookProgress(spec.trials, spec.budget_gmacs)
+    return Silent()
 
 
 def _executor(name: str, spec: JobSpec, ray_address: str | None) -> AbstractExecutor:

@@ -250,6 +250,7 @@ def _outcome(trainer: Trainer, artifacts: ArtifactStore) -> dict[str, Any]:
     return {
         "architecture": space.architecture(),
         "val_accuracy": accuracy,
+        "val_samples": len(feeder.dataset.val),
         "test_accuracy": test,
         "macs": int(space.cost("macs").detach()),
         "counter": costs["macs"].counter,

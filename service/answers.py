@@ -6,11 +6,20 @@ Unknown fields are kept, so that what a program prints as JSON is what the serve
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from resnas.notebook import frame, gmacs, share
 from resnas.results import Architecture, Size, TrialResult
+from service import cells
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from plotly.graph_objects import Figure
+
+    from resnas.backbones import Builder
+    from resnas.plots import Mark
 
 ENDED = frozenset({"succeeded", "failed", "cancelled"})
 _PLAIN_NAME = re.compile(r"[\w-][\w.-]{0,200}")
@@ -52,7 +61,36 @@ class FrontPoint(Answer):
     test_accuracy: float | None = None
     resizer: str | None = None
     lam: float | None = None
+    seed: int | None = None
+    spread: float | None = Field(None, description="one standard error of the accuracy")
+    aim: str | None = Field(None, description="what sets its cost, for a person to read")
+    trial: int | None = Field(None, description="its number within the job")
+    job_id: str | None = None
+    dominated: bool = False
     sizes: dict[str, Size] | None = None
+
+    def mark(self) -> Mark:
+        """The point as the figures of `resnas.plots` take it."""
+        from resnas.plots import Mark
+
+        return Mark(
+            id=self.architecture_id,
+            gmacs=self.gmacs,
+            val_accuracy=self.val_accuracy,
+            spread=self.spread,
+            test_accuracy=self.test_accuracy,
+            trial=self.trial,
+            resizer=self.resizer or "",
+            aim=self.aim,
+            lam=self.lam,
+            seed=self.seed,
+            sizes=self.sizes,
+            dominated=self.dominated,
+            job=self.job_id,
+        )
+
+    def __str__(self) -> str:
+        return f"{share(self.val_accuracy, self.spread)} at {gmacs(self.gmacs)} GMACs"
 
 
 class Front(Answer):
@@ -63,6 +101,34 @@ class Front(Answer):
     knee: FrontPoint | None = None
     hypervolume: float | None = None
     counter: str | None = None
+
+    def plot(self, budget_gmacs: float | None = None, human_gmacs: float | None = None) -> Figure:
+        """Accuracy over GMACs, with the best under the budget and the knee.
+
+        Args:
+            budget_gmacs: drawn as a line; `job.spec.budget_gmacs`.
+            human_gmacs: drawn as a line; `client.estimate(...).human_gmacs`.
+        """
+        from resnas.plots import front
+
+        return front(
+            [point.mark() for point in self.points],
+            budget_gmacs=budget_gmacs,
+            human_gmacs=human_gmacs,
+            best=None if self.best_under_budget is None else self.best_under_budget.architecture_id,
+            knee=None if self.knee is None else self.knee.architecture_id,
+        )
+
+    def to_dataframe(self) -> DataFrame:
+        """The points, a row each; sizes are two columns a site.
+
+        Raises:
+            ResnasError: pandas is not installed.
+        """
+        return cells.frame_of(self)
+
+    def _repr_html_(self) -> str:
+        return cells.of_front(self)
 
 
 class Accepted(Answer):
@@ -96,6 +162,10 @@ class Job(Accepted):
     owner: str | None = None
     priority: int = 0
     events: int | None = Field(None, description="the number of its last event")
+    seconds_left: float | None = Field(None, description="estimated; null: unknown, or ended")
+
+    def _repr_html_(self) -> str:
+        return cells.of_job(self)
 
 
 class Happening(Answer):
@@ -145,6 +215,23 @@ class StoredArchitecture(Answer):
     architecture: Architecture
     trial: TrialResult
     gmacs: float | None = None
+
+    def plot(self, builder: Builder | None = None) -> Figure:
+        """Its feature maps to scale; see `Architecture.plot`."""
+        return self.architecture.plot(builder)
+
+    def to_dataframe(self) -> DataFrame:
+        """Its sites, a row each.
+
+        Raises:
+            ResnasError: pandas is not installed.
+        """
+        sizes = self.architecture.sizes.items()
+        rows = [{"site": site, "height": height, "width": width} for site, (height, width) in sizes]
+        return frame(rows, ["site", "height", "width"])
+
+    def _repr_html_(self) -> str:
+        return cells.of_architecture(self)
 
 
 class Page(Answer):

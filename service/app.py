@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from service import openapi, problems
 from service.auth import Authentication, read_or_create_token
+from service.compression import Compression
 from service.deps import Services
 from service.headers import SecurityHeaders
 from service.hosts import AllowedHosts
@@ -23,8 +24,10 @@ from service.readiness import Readiness
 from service.routes import (
     architectures,
     catalogs,
+    dashboard,
     description,
     events,
+    figures,
     fronts,
     health,
     jobs,
@@ -34,7 +37,8 @@ from service.settings import Settings
 from service.store.repository import Repository
 from service.streaming import Feed
 from service.upkeep import Upkeep
-from service.worker import Worker, connections
+from service.warming import warm
+from service.worker import Worker, own_repository
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -52,11 +56,11 @@ def create_app(settings: Settings) -> FastAPI:
         repository = await run_in_threadpool(
             Repository.open, settings.database, durable=settings.durable
         )
-        own = Repository.connect(settings.database, connections(settings), durable=settings.durable)
+        own = own_repository(settings)
         worker = Worker(settings, own) if settings.worker else None
         upkeep = Upkeep(settings, own)
         feed = Feed(repository, stopping)
-        readiness = Readiness(settings, repository, stopping)
+        readiness = Readiness(settings, repository, warm(), stopping)
         app.state.services = Services(
             settings, repository, feed, Figures(repository), readiness, stopping
         )
@@ -86,9 +90,21 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.stopping, app.state.traffic = stopping, traffic
     problems.install(app)
     openapi.install(app)
-    for resource in (health, description, jobs, events, fronts, architectures, catalogs, keys):
+    for resource in (
+        dashboard,
+        health,
+        description,
+        jobs,
+        events,
+        fronts,
+        figures,
+        architectures,
+        catalogs,
+        keys,
+    ):
         app.include_router(resource.router)
     # Each one is in front of those before it.
+    app.add_middleware(Compression)
     app.add_middleware(RequestLimits)
     app.add_middleware(Authentication, token=token, settings=settings)
     app.add_middleware(AllowedHosts, names=settings.names)

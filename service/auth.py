@@ -27,6 +27,8 @@ from service.store.keys import Key
 
 HEALTH = frozenset({"/livez", "/readyz"})
 PUBLIC = HEALTH | {"/", "/docs", "/docs.css", "/openapi.json"}
+ASSETS = "/assets/"
+"""Of the page: what is there is public, and so is what is not."""
 _log = logging.getLogger("resnas.service")
 ON_LOOPBACK = PUBLIC | {"/metrics"}
 _YES = frozenset({"true", "1", "yes", "on", "t", "y"})
@@ -110,7 +112,7 @@ class Authentication:
             await found(scope, receive, send)
 
     async def _public_or_known(self, scope: Request) -> Principal | Response:
-        if scope["path"] in self._public:
+        if scope["path"] in self._public or scope["path"].startswith(ASSETS):
             return _too_fast(scope, self._strangers, _address(scope)) or NOBODY
         found = await self._known(scope)
         if isinstance(found, Response):

@@ -1,22 +1,22 @@
 """What was computed once is not computed anew: to see whether a job is possible takes seconds.
 
 An answer that is kept is given to anybody at once; whoever asks something new waits for a turn.
+What computes them is imported when it is wanted: torch takes seconds, and a server that was started
+anew should listen before.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
-from typing import Generic, TypeVar
+from typing import TypeVar
 
-from resnas import estimating
-from resnas.datasets._base import facts
-from resnas.estimating import Estimate
-from resnas.planning import prepare
+from resnas.estimates import Estimate
+from resnas.profiles import Profile
+from resnas.results import Architecture
 from resnas.spec import JobSpec
+from service.known import Known
 from service.principals import FIRST, Principal
 from service.schemas import EstimateRequest
 from service.turnstile import Turnstile
@@ -32,33 +32,10 @@ class Checked:
     estimate: Estimate
 
 
-class _Known(Generic[_Answer]):
-    """The answers that were wanted last."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._answers: OrderedDict[Hashable, _Answer] = OrderedDict()
-        self._changing = Lock()
-
-    def get(self, question: Hashable) -> _Answer | None:
-        """The answer that is kept; None: there is none."""
-        with self._changing:
-            if question not in self._answers:
-                return None
-            self._answers.move_to_end(question)
-            return self._answers[question]
-
-    def keep(self, question: Hashable, answer: _Answer) -> None:
-        """Have it for the next time, instead of the one that was not wanted for longest."""
-        with self._changing:
-            self._answers[question] = answer
-            if len(self._answers) > self._most:
-                self._answers.popitem(last=False)
-
-
 _turnstile = Turnstile()
-_jobs: _Known[Checked] = _Known(256)
-_estimates: _Known[Estimate] = _Known(64)
+_jobs: Known[Checked] = Known(256)
+_estimates: Known[Estimate] = Known(64)
+_profiles: Known[Profile] = Known(256)
 
 
 def check(spec: JobSpec, datasets_dir: Path, asker: Principal = FIRST) -> Checked:
@@ -71,6 +48,8 @@ def check(spec: JobSpec, datasets_dir: Path, asker: Principal = FIRST) -> Checke
             not possible.
         TooMany: the asker has other questions that are being computed.
     """
+    from resnas.datasets._base import facts
+    from resnas.planning import prepare
 
     def find() -> Checked:
         found = prepare(spec, datasets_dir)
@@ -93,6 +72,9 @@ def estimate(asked: EstimateRequest, datasets_dir: Path, asker: Principal = FIRS
         UnknownName, DatasetUnavailable, InvalidSpec, InvalidLayer, GraphError: that cannot be said.
         TooMany: the asker has other questions that are being computed.
     """
+    from resnas import estimating
+    from resnas.datasets._base import facts
+
     num_classes, input_size = known = facts(asked.dataset, datasets_dir)
 
     def find() -> Estimate:
@@ -111,8 +93,26 @@ def estimate(asked: EstimateRequest, datasets_dir: Path, asker: Principal = FIRS
     return _answered(_estimates, (asked.model_dump_json(), known), asker, find)
 
 
+def profile(architecture: Architecture, asker: Principal = FIRST) -> Profile:
+    """An architecture layer by layer, beside its backbone.
+
+    Raises:
+        UnknownName, InvalidSpec, GraphError: its backbone is not there any more, or another one.
+        TooMany: the asker has other questions that are being computed.
+    """
+    from resnas import profiling
+
+    def find() -> Profile:
+        return profiling.profile(architecture)
+
+    if architecture.backbone is not None and architecture.backbone.startswith("own/"):
+        with _turnstile.turn(asker):
+            return find()
+    return _answered(_profiles, architecture.model_dump_json(), asker, find)
+
+
 def _answered(
-    known: _Known[_Answer], question: Hashable, asker: Principal, find: Callable[[], _Answer]
+    known: Known[_Answer], question: Hashable, asker: Principal, find: Callable[[], _Answer]
 ) -> _Answer:
     found = known.get(question)
     if found is not None:

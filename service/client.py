@@ -1,10 +1,16 @@
 """A typed client of the service: what the `resnas` command uses, and any other Python program.
 
 >>> client = Client()
->>> job = client.submit(JobSpec(backbone="vgg_small", dataset="digits", budget_gmacs=0.004))
->>> for job in client.watch(job.id):
-...     print(job.state, job.trials_done)
->>> client.export(client.front(job.id).best_under_budget.architecture_id, "onnx", Path("out"))
+>>> spec = JobSpec(backbone="vgg_small", dataset="digits", budget_gmacs=0.1, trials=1,
+...                training=TrainingSpec(epochs=1, batch_size=256))
+>>> job = client.wait(client.submit(spec).id)
+>>> job.state, job.trials_done
+('succeeded', 1)
+>>> best = client.front(job.id).best_under_budget
+>>> client.profile(best.architecture_id).gmacs == best.gmacs
+True
+>>> client.export(best.architecture_id, "onnx", Path("out")).suffix
+'.onnx'
 """
 
 from __future__ import annotations
@@ -16,7 +22,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from uuid import uuid4
 
-from resnas.spec import JobSpec, Place
+from resnas.profiles import Profile
+from resnas.spec import JobSpec, Place, TrainingSpec
 from resnas.storage import write_atomic
 from service.answers import (
     Entry,
@@ -28,9 +35,11 @@ from service.answers import (
     StoredArchitecture,
     Trial,
 )
-from service.client_errors import Refused, ServerFailed
-from service.client_events import listen
+from service.client_errors import Refused, ServerFailed, ServerUnreachable
+from service.client_events import Line, Told, listen
 from service.connection import Connection, segment
+
+__all__ = ["Client", "JobSpec", "TrainingSpec"]
 
 
 class Client(Connection):
@@ -95,30 +104,75 @@ class Client(Connection):
             job_id: of the job.
             after: the number of the last event that is known already.
         """
-        return listen(self._http, f"/v1/jobs/{segment(job_id)}/events", after)
+        return listen(self._http, _events(job_id), after)
 
-    def watch(self, job_id: str, interval: float = 1.0) -> Iterator[Job]:
+    def watch(
+        self,
+        job_id: str,
+        interval: float = 1.0,
+        *,
+        patience: float | None = None,
+        on_line: Told = lambda _: None,
+    ) -> Iterator[Job]:
         """The job as it is now and whenever something has happened to it, until it has ended.
 
         Its state at the end comes last. Where there is no stream of events, because of a proxy for
         example, the job is asked for every `interval` seconds, which is also the least between two.
+
+        >>> job_id = next(Client().jobs("succeeded")).id
+        >>> [job.state for job in Client().watch(job_id)]
+        ['succeeded']
+
+        Args:
+            job_id: of the job.
+            interval: seconds between two looks at least.
+            patience: seconds without a server, which may restart meanwhile; null: a minute.
+            on_line: told when the line breaks, with the time of the last data, and with null when
+                it is there again.
+
+        Raises:
+            ServerUnreachable: nobody answered for as long as that.
         """
+        line = Line(patience, on_line)
         job, looked = self.job(job_id), time.monotonic()
         yield job
         while not job.ended:
-            for event in self._news(job):
+            for event in self._news(job, line):
                 if event and event.id <= (job.events or 0):
                     continue
                 time.sleep(max(0.0, looked + interval - time.monotonic()))
-                job, looked = self.job(job_id), time.monotonic()
+                job, looked = self._still(job_id, line), time.monotonic()
                 yield job
                 if job.ended:
                     return
+
+    def wait(self, job_id: str, *, patience: float | None = None) -> Job:
+        """The job when it has ended, however it did: `job.failure()` tells why it did not succeed.
+
+        >>> Client().wait(next(Client().jobs("succeeded")).id).failure() is None
+        True
+
+        Args:
+            job_id: of the job.
+            patience: seconds without a server; null: a minute.
+        """
+        *_, job = self.watch(job_id, patience=patience)
+        return job
 
     def architecture(self, architecture_id: str) -> StoredArchitecture:
         """The resolutions of one trained network."""
         path = f"/v1/architectures/{segment(architecture_id)}"
         return self._get(StoredArchitecture, path)
+
+    def profile(self, architecture_id: str) -> Profile:
+        """An architecture layer by layer, beside the backbone as people designed it.
+
+        >>> job = next(Client().jobs("succeeded"))
+        >>> profile = Client().profile(job.best.architecture_id)
+        >>> sum(layer.macs for layer in profile.maps) == round(1e9 * profile.gmacs)
+        True
+        """
+        return self._get(Profile, f"/v1/architectures/{segment(architecture_id)}/profile")
 
     def export(
         self, architecture_id: str, format: str, directory: Path, multiple_of: int = 1
@@ -176,12 +230,29 @@ class Client(Connection):
         """What the server can put where a backbone has convolutions or pools."""
         return list(self._pages(Entry, "/v1/layers"))
 
-    def _news(self, job: Job) -> Iterator[Happening | None]:
+    def strategies(self) -> list[Entry]:
+        """How the server can choose the trials of a search."""
+        return list(self._pages(Entry, "/v1/strategies"))
+
+    def _news(self, job: Job, line: Line) -> Iterator[Happening | None]:
         """The events behind what `job` tells; a null where there are none to be had."""
         if job.events is not None:
             with contextlib.suppress(Refused, ServerFailed):
-                yield from self.events(job.id, job.events)
+                yield from listen(self._http, _events(job.id), job.events, line)
         yield None
+
+    def _still(self, job_id: str, line: Line) -> Job:
+        """The job, also where the server is away for a while."""
+        while True:
+            try:
+                job = self.job(job_id)
+            except (ServerUnreachable, ServerFailed):
+                if line.given_up:
+                    raise
+                line.pause(lost=True)
+            else:
+                line.answers()
+                return job
 
     def _download(self, export: Export, directory: Path) -> Path:
         response = self._send("GET", f"/v1/exports/{segment(export.id)}/content")
@@ -200,3 +271,7 @@ class Client(Connection):
                 f"{directory}", f"it cannot be written: {error.strerror}", "Choose another folder"
             ) from error
         return path
+
+
+def _events(job_id: str) -> str:
+    return f"/v1/jobs/{segment(job_id)}/events"

@@ -11,12 +11,13 @@ ResnasError
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from resnas.errors import ResnasError
 from service.errors import NotFound
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class ServerUnreachable(ResnasError):

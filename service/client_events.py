@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 
 import httpx
 
@@ -16,20 +17,64 @@ PATIENCE = 60.0
 """Seconds without a server until its listener gives up; a restart takes fewer."""
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before it is tried again: the first time, the second, ..., and ever after."""
-
-
 _BUSY = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
 
+Told = Callable[[datetime | None], None]
+"""Told from when the last data are as soon as nobody answers any more; null: somebody does."""
 
-def listen(http: httpx.Client, path: str, after: int) -> Iterator[Happening]:
+
+class Line:
+    """The line to a server that may break, and is wanted again.
+
+    Args:
+        patience: seconds without an answer until it is given up; null: a minute.
+        told: of its breaking and of its coming back.
+    """
+
+    def __init__(self, patience: float | None = None, told: Told = lambda _: None) -> None:
+        self._patience = PATIENCE if patience is None else patience
+        self._told = told
+        self._heard, self._known = time.monotonic(), datetime.now(UTC)
+        self._lost = False
+        self._failures = 0
+
+    @property
+    def given_up(self) -> bool:
+        """Whether nobody has answered for too long."""
+        return time.monotonic() - self._heard > self._patience
+
+    def answers(self) -> None:
+        """Somebody answers, so what is known is as of now."""
+        self._heard, self._known = time.monotonic(), datetime.now(UTC)
+        if self._lost:
+            self._lost = False
+            self._told(None)
+
+    def brings(self) -> None:
+        """What was waited for has come."""
+        self.answers()
+        self._failures = 0
+
+    def pause(self, *, lost: bool) -> None:
+        """Wait before it is tried again, longer each time; `lost`: nobody answered at all."""
+        if lost and not self._lost:
+            self._lost = True
+            self._told(self._known)
+        time.sleep(_PAUSES[min(self._failures, len(_PAUSES) - 1)])
+        self._failures += 1
+
+
+def listen(
+    http: httpx.Client, path: str, after: int, line: Line | None = None
+) -> Iterator[Happening]:
     """The events of `path` behind the number `after`, until the server says that they are over.
 
     Raises:
-        ServerUnreachable: nobody answered for a minute.
+        ServerUnreachable: nobody answered for as long as the line is waited for.
         ServerFailed: what comes are no events.
         ResnasError: the server refuses.
     """
-    failures, heard = 0, time.monotonic()
+    line = line or Line()
     while True:
         opened = False
         try:
@@ -37,18 +82,20 @@ def listen(http: httpx.Client, path: str, after: int) -> Iterator[Happening]:
                 opened = response.status_code not in _BUSY
                 if response.status_code == httpx.codes.NO_CONTENT:
                     return
-                if opened or time.monotonic() - heard > PATIENCE:
+                if opened or line.given_up:
                     _check(response, path)
+                if opened:
+                    line.answers()
                 for event in _parsed(response.iter_lines(), path) if opened else ():
-                    failures, after = 0, event.id
+                    line.brings()
+                    after = event.id
                     yield event
         except httpx.TransportError as error:
-            if not opened and time.monotonic() - heard > PATIENCE:
+            if not opened and line.given_up:
                 raise unreachable(str(http.base_url), error) from error
         if opened:
-            heard = time.monotonic()
-        time.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
-        failures += 1
+            line.answers()
+        line.pause(lost=not opened)
 
 
 def _asking(after: int) -> dict[str, str]:

@@ -43,13 +43,17 @@ class Revalidation:
         text = "\0".join(map(str, facts))
         self.exactly(f'W/"{hashlib.sha256(text.encode()).hexdigest()[:32]}"')
 
-    def exactly(self, tag: str) -> dict[str, str]:
+    def exactly(self, tag: str, kept: str = "private, no-cache") -> dict[str, str]:
         """Name this version of the answer by `tag`, with its quotes; returns the headers for it.
+
+        Args:
+            tag: an entity tag.
+            kept: how whoever gets it may keep it: a value of Cache-Control.
 
         Raises:
             NotModified: the client has this version.
         """
-        headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+        headers = {"ETag": tag, "Cache-Control": kept}
         if self._given.strip() == "*" or tag.removeprefix("W/") in _TAG.findall(self._given):
             raise NotModified(headers)
         self._response.headers.update(headers)

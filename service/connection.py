@@ -13,7 +13,10 @@ import httpx
 from service.answers import Page
 from service.client_errors import problem_of, unreachable
 from service.client_sending import Found, parse, send_once
+from service.errors import InvalidSetting
 from service.settings import Settings
+
+_LIKE = "Write it like http://127.0.0.1:8642"
 
 
 class Connection:
@@ -22,17 +25,24 @@ class Connection:
     Args:
         url: of the server; null: `RESNAS_URL`, else this machine at the port of the settings.
         token: null: the one in the data directory of the settings, where there is one.
+        patience: seconds to wait for each answer. With less than a minute, a connection that is
+            refused is not tried again.
+
+    Raises:
+        InvalidSetting: `url` is no address.
     """
 
-    def __init__(self, url: str | None = None, token: str | None = None) -> None:
+    def __init__(
+        self, url: str | None = None, token: str | None = None, *, patience: float = 60.0
+    ) -> None:
         settings = Settings.load()
         self.url = url or os.environ.get("RESNAS_URL") or f"http://127.0.0.1:{settings.port}"
         token = _stored_token(settings.token_path) if token is None else token
         self._http = httpx.Client(
-            base_url=self.url,
+            base_url=_address(self.url),
             headers={"Authorization": f"Bearer {token}"} if token else {},
-            transport=httpx.HTTPTransport(retries=2),  # of refused connections only
-            timeout=httpx.Timeout(60, connect=5),
+            transport=httpx.HTTPTransport(retries=2 if patience >= 60 else 0),
+            timeout=httpx.Timeout(patience, connect=min(patience, 5)),
         )
 
     def __enter__(self) -> Self:
@@ -92,6 +102,16 @@ class Connection:
         if not response.is_success:
             raise problem_of(response)
         return response
+
+
+def _address(url: str) -> httpx.URL:
+    try:
+        found = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise InvalidSetting("RESNAS_URL", f"{url!r}: {error}", _LIKE) from error
+    if found.scheme not in ("http", "https") or not found.host:
+        raise InvalidSetting("RESNAS_URL", f"{url!r} is no address of a server", _LIKE)
+    return found
 
 
 def _stored_token(path: Path) -> str | None:

@@ -1,6 +1,7 @@
 """What the `resnas` command shows: data on stdout, messages and progress on stderr.
 
-Colour and moving bars only where a terminal is; `NO_COLOR` is respected (rich sees to both).
+Colour and moving bars only where a terminal is; `NO_COLOR` is respected (rich sees to both). Where
+stdout is no terminal, or plain rows are asked for, nothing is shortened.
 """
 
 from __future__ import annotations
@@ -8,18 +9,27 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from resnas.errors import ResnasError
-from service.answers import FrontPoint, Job, Trial
+from resnas.results import Size
+from service.answers import FrontPoint
+from service.drawing import ASCII, UNICODE, Glyphs
+
+Cell = str | Text
+"""What stands in a table: as it is, never read as markup."""
 
 _PIPE_WIDTH = 160  # columns; a file has no width, and ids must not be cut there
-_PLOT_WIDTH, _PLOT_HEIGHT = 60, 12  # characters
+_ID_DIGITS = 12  # of an id that are shown at a terminal: the millisecond in which it was made
+_WHOLE = frozenset({"job", "architecture", "id", "GMACs", "trials"})  # columns without line breaks
 
 
 def stdout() -> Console:
@@ -32,9 +42,28 @@ def stderr() -> Console:
     return Console(stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH, highlight=False)
 
 
+def allow_any_text() -> None:
+    """Let a terminal that lacks a character show another one, rather than end the command."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError):  # another program's, which sees to that itself
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+
+
+def glyphs() -> Glyphs:
+    """What stdout can draw with."""
+    return UNICODE if stdout().encoding.lower().startswith("utf") else ASCII
+
+
 def say(message: str) -> None:
     """One message, on stderr."""
     stderr().print(escape(message), soft_wrap=True)
+
+
+def hint(message: str) -> None:
+    """What can be done next, for a person: nothing where nobody looks."""
+    console = stderr()
+    if console.is_terminal:
+        console.print(escape(message), style="dim")
 
 
 def complain(error: ResnasError) -> None:
@@ -59,76 +88,34 @@ def show_line(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def show_jobs(jobs: Iterable[Job]) -> None:
-    """A table of jobs."""
-    table = _table("job", "state", "backbone", "dataset", "budget", "trials", "best")
-    for job in jobs:
-        table.add_row(
-            job.id,
-            job.state,
-            escape(job.spec.backbone),
-            escape(job.spec.dataset),
-            gmacs(job.spec.budget_gmacs),
-            f"{job.trials_done}/{job.trials_total}",
-            achieved(job.best),
-        )
+def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Cell]], plain: bool = False) -> None:
+    """A table; `plain`: a line each, tabs between the values, no headings, for other programs.
+
+    Columns in which nothing stands are left out of what a person reads.
+    """
+    cells = [tuple(row) for row in rows]
+    if plain:
+        for row in cells:
+            show_line("\t".join(" ".join(str(cell).split()) for cell in row))
+        return
+    kept = [n for n, _ in enumerate(columns) if not cells or any(str(row[n]) for row in cells)]
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
+    for n in kept:
+        table.add_column(columns[n], overflow="fold", no_wrap=columns[n] in _WHOLE)
+    for row in cells:
+        table.add_row(*(_as_it_is(row[n]) for n in kept))
     stdout().print(table)
 
 
-def show_trials(trials: Iterable[Trial]) -> None:
-    """A table of the trials of a job."""
-    table = _table(
-        "trial", "state", "resizer", "aim", "accuracy", "GMACs", "architecture, or how it stands"
-    )
-    for index, trial in enumerate(trials):
-        table.add_row(
-            str(index if trial.number is None else trial.number),
-            trial.state,
-            trial.resizer or "",
-            trial.aim or "",
-            share(trial.val_accuracy),
-            gmacs(trial.gmacs),
-            escape(trial.architecture_id or trial.reason or trial.standing),
-        )
-    stdout().print(table)
-
-
-def show_front(points: Sequence[FrontPoint], best: FrontPoint | None, budget: float) -> None:
-    """A front as a table and as a plot; `best` is the best under `budget` (GMACs)."""
-    table = _table("architecture", "GMACs", "accuracy", "test", "resizer", "sizes", "")
-    for point in points:
-        chosen = best is not None and point.architecture_id == best.architecture_id
-        table.add_row(
-            point.architecture_id,
-            gmacs(point.gmacs),
-            share(point.val_accuracy),
-            share(point.test_accuracy),
-            point.resizer or "",
-            _sizes(point),
-            "best under the budget" if chosen else "",
-        )
-    console = stdout()
-    console.print(table)
-    if len(points) > 1:
-        console.print(plot(points, budget), markup=False)
-
-
-def show_entries(entries: Iterable[tuple[str, str]]) -> None:
+def show_entries(entries: Iterable[tuple[str, str]], plain: bool = False) -> None:
     """A catalogue: names, and what each is."""
-    table = _table("name", "what it is")
-    for name, about in entries:
-        table.add_row(escape(name), escape(about))
-    stdout().print(table)
+    show_rows(("name", "what it is"), entries, plain)
 
 
-def show_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """Any table, set off by a line from what stands above it."""
-    table = _table(*columns)
-    for row in rows:
-        table.add_row(*map(escape, row))
-    console = stdout()
-    console.print()
-    console.print(table)
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    """A table, set off by a line from what stands above it."""
+    stdout().print()
+    show_rows(columns, rows)
 
 
 def show_facts(facts: Iterable[tuple[str, str]]) -> None:
@@ -139,14 +126,46 @@ def show_facts(facts: Iterable[tuple[str, str]]) -> None:
     stdout().print(grid)
 
 
+def show_drawing(drawing: Text, legend: str = "") -> None:
+    """What was drawn, set off by a line, and what its signs mean."""
+    console = stdout()
+    console.print()
+    console.print(drawing, soft_wrap=True)
+    if legend:
+        console.print(Text(legend, "dim"))
+
+
+def shortened(ids: Iterable[str], plain: bool = False) -> dict[str, str]:
+    """How each id is shown: by a beginning that tells them apart, where a person reads it."""
+    known = set(ids)
+    if plain or not sys.stdout.isatty():
+        return {each: each for each in known}
+    longest = max(map(len, known), default=0)
+    enough = (n for n in range(_ID_DIGITS, longest) if len({i[:n] for i in known}) == len(known))
+    digits = next(enough, longest)
+    return {each: each[:digits] for each in known}
+
+
+def brief(text: str) -> str:
+    """One id as `shortened` shows it."""
+    return shortened([text])[text]
+
+
 def gmacs(value: float | None) -> str:
     """A cost with four digits that count; empty for none."""
     return "" if value is None else f"{value:.4g}"
 
 
-def share(value: float | None) -> str:
-    """An accuracy in percent; empty for none."""
-    return "" if value is None else f"{100 * value:.2f} %"
+def share(value: float | None, spread: float | None = None) -> str:
+    """An accuracy in percent, with one standard error where it is known; empty for none."""
+    if value is None:
+        return ""
+    return f"{100 * value:.2f} %" if spread is None else f"{100 * value:.2f} ± {100 * spread:.2f} %"
+
+
+def pixels(size: Size | None) -> str:
+    """Height and width; empty for none."""
+    return "" if size is None else f"{size[0]}×{size[1]}"
 
 
 def achieved(point: FrontPoint | None) -> str:
@@ -154,45 +173,28 @@ def achieved(point: FrontPoint | None) -> str:
     return "" if point is None else f"{share(point.val_accuracy)} at {gmacs(point.gmacs)} GMACs"
 
 
-def plot(points: Sequence[FrontPoint], budget: float) -> str:
-    """A front as text: accuracy upwards, GMACs to the right, the budget as a vertical line.
-
-    The budget is left out where it lies to the right of all points.
-    """
-    costs = [point.gmacs for point in points]
-    accuracies = [point.val_accuracy for point in points]
-    left, right = min(costs), max(costs)
-    bottom, top = min(accuracies), max(accuracies)
-    grid = [[" "] * _PLOT_WIDTH for _ in range(_PLOT_HEIGHT)]
-    if left <= budget <= right:
-        for row in grid:
-            row[_cell(budget, left, right, _PLOT_WIDTH)] = ":"
-    for cost, accuracy in zip(costs, accuracies, strict=True):
-        row = grid[_PLOT_HEIGHT - 1 - _cell(accuracy, bottom, top, _PLOT_HEIGHT)]
-        row[_cell(cost, left, right, _PLOT_WIDTH)] = "o"
-    labels = [share(top), *[""] * (_PLOT_HEIGHT - 2), share(bottom)]
-    lines = [f"{label:>9} |{''.join(row)}" for label, row in zip(labels, grid, strict=True)]
-    ends = f"{gmacs(left)}{gmacs(right) + ' GMACs':>{_PLOT_WIDTH - len(gmacs(left))}}"
-    return "\n".join([*lines, f"{'':>9} +{'-' * _PLOT_WIDTH}", f"{'':>10} {ends}"])
+def span(seconds: float | None) -> str:
+    """How long something takes, in words; empty where nobody knows."""
+    if seconds is None:
+        return ""
+    minutes = round(seconds / 60)
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours < 24 else f"{hours // 24} d {hours % 24} h"
 
 
-def _cell(value: float, low: float, high: float, count: int) -> int:
-    return round((value - low) / (high - low) * (count - 1)) if high > low else 0
+def clock(moment: datetime) -> str:
+    """When it was, by the clock on the wall; with the day where that is another one."""
+    here = moment.astimezone()
+    today = datetime.now(UTC).astimezone().date()
+    return f"{here:%H:%M}" if here.date() == today else f"{here:%Y-%m-%d %H:%M}"
 
 
-def _sizes(point: FrontPoint) -> str:
-    """Heights and widths in the order of the network, repeated ones once."""
-    texts = [f"{h}" if h == w else f"{h}x{w}" for h, w in (point.sizes or {}).values()]
-    return " ".join(
-        text for text, before in zip(texts, ["", *texts], strict=False) if text != before
-    )
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in ("job", "architecture"))
-    return table
+def _as_it_is(cell: Cell) -> Text:
+    return cell if isinstance(cell, Text) else Text(cell)
 
 
 def _plain(value: Any) -> Any:

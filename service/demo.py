@@ -14,11 +14,13 @@ import numpy as np
 
 from resnas.errors import SearchFailed
 from resnas.picture import front_svg
+from resnas.plots import marks_of
 from resnas.spec import JobSpec, SearchSpec, TrainingSpec
 from resnas.storage import write_atomic
 from service.answers import Front, FrontPoint, Job
 from service.client import Client
-from service.console import achieved, gmacs, say, share, show_front, show_line
+from service.console import achieved, gmacs, say, share, show_line
+from service.listings import show_front
 from service.local_server import local_server
 from service.progress import follow
 
@@ -81,7 +83,7 @@ def run_demo(trials: int, epochs: int, folder: Path) -> Demonstration:
         ids = [trial.architecture_id for trial in client.trials(job.id)]
         results = [client.architecture(each).trial for each in ids if each]
         _write_front(folder, job, front)
-        picture = front_svg(results, job.spec.budget_gmacs, human_gmacs, _title(job))
+        picture = front_svg(marks_of(results), job.spec.budget_gmacs, human_gmacs, _title(job))
         write_atomic(folder / "front.svg", picture.encode())
         exported = client.export(best.architecture_id, "onnx", folder)
         confirmed = _onnx_accuracy(exported, server.data_dir / "datasets")

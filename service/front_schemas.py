@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from resnas.results import Architecture, Value
+from resnas.results import TrialResult, Value
 from service.fronts import Front
 from service.schemas import Answer, PointAnswer
-from service.store.values import Point
+from service.store.values import Json, Point
 
 
 class Reference(Answer):
@@ -32,12 +32,12 @@ class FrontAnswer(Answer):
     thinned: bool = Field(description="whether only some of the dominated ones are listed")
 
     @classmethod
-    def of(cls, front: Front, sizes: dict[str, Architecture], counter: str) -> Self:
-        """The answer for a computed front; `sizes` has the architectures of its points."""
+    def of(cls, front: Front, results: dict[str, TrialResult], counter: str) -> Self:
+        """The answer for a computed front; `results` are of its trials, by architecture."""
 
         def shown(point: Point, dominated: bool = False) -> PointAnswer:
-            found = sizes.get(point.architecture_id)
-            return PointAnswer.of(point, dominated=dominated, architecture=found)
+            result = results.get(point.architecture_id)
+            return PointAnswer.of(point, result, dominated=dominated)
 
         accuracy, gmacs = front.reference
         return cls(
@@ -50,6 +50,20 @@ class FrontAnswer(Answer):
             total=front.total,
             thinned=front.thinned,
         )
+
+
+class FigureAnswer(Answer):
+    """A figure as plotly reads it; what is no number in it is null."""
+
+    model_config = ConfigDict(ser_json_inf_nan="null")
+
+    data: list[dict[str, Any]] = Field(description="traces")
+    layout: dict[str, Any]
+
+    @classmethod
+    def of(cls, figure: Json) -> FigureAnswer:
+        """The answer for a figure, which is one already."""
+        return cls.model_construct(data=figure["data"], layout=figure["layout"])
 
 
 class _Bounds(Value):

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from resnas import pareto
+from resnas.results import TrialResult
+from service.known import Known
 from service.store.points import Bounds
 from service.store.repository import Repository
 from service.store.values import Job, Point
@@ -20,8 +19,9 @@ MOST_DOMINATED = 2000
 """So many dominated trials at most are listed; of more, one in each cell of a grid."""
 _CELLS = 44
 """Cells of that grid along each axis: their number is just below that."""
-
-_Array = NDArray[np.float64]
+_FRESH = 1.02
+"""A picture of the dominated ones is drawn anew when so many times as many trials are there."""
+_pictures: Known[tuple[int, list[Point]]] = Known(32)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def front(
     total = repository.points.count(job.id, bounds)
     thinned = include_dominated and total > MOST_DOMINATED + len(shown)
     if thinned:
-        listed = shown + _some_dominated(repository, job.id, bounds, shown)
+        listed = shown + _some_dominated(repository, job.id, bounds, shown, total)
     else:
         listed = repository.points.within(job.id, bounds) if include_dominated else shown
     budget = min(job.budget_gmacs, float("inf") if max_gmacs is None else max_gmacs)
@@ -130,6 +130,13 @@ def across(
     )
 
 
+def results(repository: Repository, front: Front) -> dict[str, TrialResult]:
+    """What the trials of a front came to, by architecture."""
+    points = [candidate.point for candidate in front.candidates]
+    points += [point for point in (front.best, front.knee) if point is not None]
+    return repository.trials.results([point.architecture_id for point in points])
+
+
 def best_under(points: Sequence[Point], budget: float) -> Point | None:
     """The most accurate point that costs at most `budget` GMACs."""
     index = pareto.best_under(_coordinates(points), budget)
@@ -163,26 +170,27 @@ def _budget_ms(job: Job) -> float | None:
 
 
 def _some_dominated(
-    repository: Repository, job_id: str, bounds: Bounds, efficient: Sequence[Point]
+    repository: Repository, job_id: str, bounds: Bounds, efficient: Sequence[Point], total: int
 ) -> list[Point]:
-    """Of the others than `efficient` the most accurate in each cell of accuracy x log GMACs."""
+    """Of the others than `efficient` one in each cell of accuracy x log GMACs.
+
+    A completed trial stays what it is, so a picture is good until there are many more of them.
+    """
+    known = _pictures.get((job_id, bounds))
+    if known is None or not known[0] <= total <= _FRESH * known[0]:
+        known = total, _picture(repository, job_id, bounds)
+        _pictures.keep((job_id, bounds), known)
     taken = {(point.macs, point.val_accuracy) for point in efficient}
-    places = np.array([p for p in set(repository.points.scatter(job_id, bounds)) if p not in taken])
-    if not len(places):
+    return [point for point in known[1] if (point.macs, point.val_accuracy) not in taken]
+
+
+def _picture(repository: Repository, job_id: str, bounds: Bounds) -> list[Point]:
+    extent = repository.points.extent(job_id, bounds)
+    if extent is None:
         return []
-    places = places[np.lexsort((places[:, 0], -places[:, 1]))]
-    _, first = np.unique(_cells(places), return_index=True)
-    return repository.points.at(job_id, [(int(macs), float(acc)) for macs, acc in places[first]])
-
-
-def _cells(places: _Array) -> NDArray[np.int64]:
-    """The cell of each place (n, 2): its MACs and its accuracy."""
-    axes = np.stack((np.log10(np.maximum(places[:, 0], 1.0)), places[:, 1]))
-    low, span = axes.min(axis=1, keepdims=True), np.ptp(axes, axis=1, keepdims=True)
-    steps = (axes - low) / np.where(span > 0, span, 1.0) * _CELLS
-    columns, rows = np.minimum(steps.astype(np.int64), _CELLS - 1)
-    cells: NDArray[np.int64] = columns * _CELLS + rows
-    return cells
+    corners = repository.points.corners(job_id, bounds, extent, _CELLS)
+    found = {point.architecture_id: point for point in repository.points.at(job_id, corners)}
+    return list(found.values())
 
 
 def _candidates(points: Sequence[Point]) -> tuple[Candidate, ...]:

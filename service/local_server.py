@@ -36,8 +36,10 @@ class LocalServer:
 
 
 @contextmanager
-def local_server(data_dir: Path, *, worker: bool = True) -> Iterator[LocalServer]:
-    """`resnas serve` on a free port, stopped when the context ends.
+def local_server(
+    data_dir: Path, *, worker: bool = True, port: int | None = None
+) -> Iterator[LocalServer]:
+    """`resnas serve` for as long as the context lasts.
 
     It is told by arguments what it needs; the user's own settings, which may name another
     database or a cluster, are for another server.
@@ -45,13 +47,14 @@ def local_server(data_dir: Path, *, worker: bool = True) -> Iterator[LocalServer
     Args:
         data_dir: made where missing.
         worker: whether it runs jobs, too.
+        port: to listen on; None: any free one.
 
     Raises:
         StartRefused: it did not start; the message quotes what it said last.
     """
     data_dir = data_dir.absolute()
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    port, log = _free_port(), data_dir / "server.log"
+    port, log = port or _free_port(), data_dir / "server.log"
     server = LocalServer(f"http://127.0.0.1:{port}", data_dir)
     words = ("--host", "127.0.0.1", "--port", str(port), "--data-dir", str(data_dir))
     with log.open("wb") as file:

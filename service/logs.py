@@ -68,8 +68,13 @@ def log_to_standard_error(wanted: str, stream: TextIO | None = None) -> None:
 
 def tell(line: str) -> None:
     """Tell whoever started the program what it does now: as a log line where machines read."""
-    if any(isinstance(handler.formatter, Objects) for handler in logging.getLogger().handlers):
+    if read_by_machines():
         _log.info(line)
     else:
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
+
+
+def read_by_machines() -> bool:
+    """Whether what is told goes to a log, which others may read, and which is kept."""
+    return any(isinstance(handler.formatter, Objects) for handler in logging.getLogger().handlers)

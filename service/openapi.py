@@ -48,6 +48,7 @@ _ERRORS = {
 }
 _SPELLING = {name.lower(): name for name in ("Idempotency-Key", "If-None-Match", "Last-Event-ID")}
 _CONFLICTS = {"submit", "cancel_job", "retry_job", "ask_export", "fetch_export"}
+_LOOKED_UP = {"draw_fronts", "draw_ladders"}
 _OF_ERRORS = {401: "WWW-Authenticate", 409: "Retry-After", 416: "Content-Range"}
 _OF_ERRORS |= dict.fromkeys((429, 503), "Retry-After")
 
@@ -56,10 +57,15 @@ _JOB = {
     "cancel_job": "End it",
     "list_trials": "Its trials",
     "show_front": "Its front so far",
+    "draw_front": "A figure of it",
+    "draw_curves": "How its trials learn",
     "list_events": "What happens to it",
 }
 _EXPORT = {"show_export": "How it is", "fetch_export": "Its file, once it has succeeded"}
-_FOUND = {"show_architecture": "The cheapest network of the front"}
+_FOUND = {
+    "show_architecture": "The cheapest network of the front",
+    "show_profile": "The same, layer by layer",
+}
 _LINKS: dict[tuple[str, str], tuple[str, str, dict[str, str]]] = {
     ("submit", "202"): ("job_id", "$response.body#/id", _JOB),
     ("list_jobs", "200"): ("job_id", "$response.body#/items/0/id", _JOB),
@@ -152,7 +158,7 @@ def _errors(operation: _Operation, path: str, method: str) -> Iterator[int]:
     yield from (421, 429, 500, 503)
     if path not in PUBLIC:
         yield from (401, 403)
-    if "{" in path:
+    if "{" in path or operation["operationId"] in _LOOKED_UP:
         yield 404
     if operation.get("parameters") or method == "post":
         yield from (400, 422)

@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from resnas.errors import (
+    ArchitectureMismatch,
     DatasetUnavailable,
     GraphError,
     InfeasibleBudget,
@@ -49,6 +50,7 @@ _log = logging.getLogger("resnas.service")
 _STATUS: dict[type[ResnasError], int] = {
     UnknownName: 422,
     InvalidSpec: 422,
+    ArchitectureMismatch: 422,
     DatasetUnavailable: 422,
     GraphError: 422,
     InvalidResizer: 422,

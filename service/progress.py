@@ -1,47 +1,31 @@
-"""How far a search is, on stderr: a moving line where a terminal is, else a line for each trial."""
+"""How far a search is, on stderr: a moving block at a terminal, else a line for each trial."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.console import Group
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
 
-from resnas import pareto
+from resnas.progress import Standing, Tally
 from resnas.results import EpochMetrics, TrialResult, TrialState
 from service.answers import FrontPoint, Job, Trial
-from service.client import Client
-from service.console import achieved, say, stderr
+from service.client_errors import ServerFailed, ServerUnreachable
+from service.console import clock, say, span, stderr
 
+if TYPE_CHECKING:
+    from service.client import Client
+
+PATIENCE = 600.0
+"""Seconds without a server after which nobody is kept waiting any more."""
 _SPEED_PERIOD = 3600.0  # seconds; trials are long, so the speed is taken over a long time
-
-
-@dataclass(frozen=True)
-class Standing:
-    """How far a search is.
-
-    Attributes:
-        done: trials that have ended.
-        running: epochs done and epochs to do of each trial that is running.
-        best: the best under the budget so far.
-    """
-
-    done: int
-    running: tuple[tuple[int, int], ...] = ()
-    best: FrontPoint | None = None
-
-    @property
-    def trials(self) -> float:
-        """Trials done, running ones by the share of their epochs."""
-        return self.done + sum(epoch / epochs for epoch, epochs in self.running if epochs)
-
-    def __str__(self) -> str:
-        epochs = ", ".join(f"epoch {epoch}/{epochs}" for epoch, epochs in self.running[:2])
-        more = f" and {len(self.running) - 2} more" if len(self.running) > 2 else ""
-        best = f"best under budget {achieved(self.best)}" if self.best else "none under budget yet"
-        return " · ".join(part for part in (epochs + more, best) if part)
 
 
 class SearchProgress:
@@ -55,21 +39,23 @@ class SearchProgress:
         self._console = stderr()
         self._bar = Progress(
             TextColumn("{task.fields[done]}/{task.total:.0f} trials"),
-            BarColumn(bar_width=20),
-            TextColumn("{task.fields[standing]}", markup=False),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[left]}"),
             console=self._console,
             speed_estimate_period=_SPEED_PERIOD,
-            transient=True,
         )
         self._total = total
-        self._task = self._bar.add_task("", total=total, done=0, standing="starting")
-        self._told = 0
+        self._task = self._bar.add_task("", total=total, done=0, left="")
+        self._told: int | None = None
+        self._standing: Standing | None = None
+        self._lost: datetime | None = None
+        self._live = Live(
+            get_renderable=self._block, console=self._console, transient=True, refresh_per_second=4
+        )
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
-            self._bar.start()
+            self._live.start()
         return self
 
     def __exit__(
@@ -78,17 +64,43 @@ class SearchProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._bar.stop()
+        self._live.stop()
 
     def show(self, standing: Standing) -> None:
         """Tell how far the search is now."""
-        if self._console.is_terminal:
-            self._bar.update(
-                self._task, completed=standing.trials, done=standing.done, standing=str(standing)
-            )
-        elif standing.done > self._told:
-            say(f"{standing.done}/{self._total} trials · {standing}")
+        self._standing = standing
+        self._bar.update(
+            self._task, completed=standing.trials, done=standing.done, left=self._left(standing)
+        )
+        if not self._console.is_terminal and standing.done > (self._told or 0):
+            say(f"{standing.done}/{self._total} trials · {standing}{self._ending(standing)}")
         self._told = standing.done
+
+    def line(self, lost: datetime | None) -> None:
+        """Tell that nobody answers, and from when the data are; null: somebody does again."""
+        self._lost = lost
+        if not self._console.is_terminal:
+            say(_reconnecting(lost) if lost else "Connected again.")
+
+    def _block(self) -> Group:
+        """What a terminal shows at this moment."""
+        standing = Text(str(self._standing or "") or "starting")
+        notice = [Text(_reconnecting(self._lost), "yellow")] if self._lost else []
+        return Group(self._bar, standing, *notice)
+
+    def _left(self, standing: Standing) -> str:
+        seconds = standing.seconds_left
+        if seconds is None:
+            seconds = self._bar.tasks[0].time_remaining
+        return f"{span(seconds)} left" if seconds else ""
+
+    def _ending(self, standing: Standing) -> str:
+        left = self._left(standing) if standing.done < self._total else ""
+        return f" · {left}" if left else ""
+
+
+def _reconnecting(lost: datetime) -> str:
+    return f"reconnecting, data from {clock(lost)}"
 
 
 @dataclass
@@ -103,38 +115,39 @@ class Listener:
     progress: SearchProgress
     budget_gmacs: float
     stopping: bool = False
-    _running: dict[int, tuple[int, int]] = field(default_factory=dict)
-    _ended: list[TrialResult] = field(default_factory=list)
+    _tally: Tally = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._tally = Tally(self.budget_gmacs)
 
     def on_epoch(self, metrics: EpochMetrics) -> None:
         """Show the epoch."""
-        self._running[metrics.trial] = (metrics.epoch, metrics.epochs)
-        self._show()
+        self._tally.on_epoch(metrics)
+        self.progress.show(self._tally.standing)
 
     def on_trial(self, result: TrialResult) -> None:
         """Show the trial, and why where it failed."""
-        self._running.pop(result.number, None)
-        self._ended.append(result)
+        self._tally.on_trial(result)
         if result.state is TrialState.FAILED:
             say(f"trial {result.number} failed: {result.reason}")
-        self._show()
+        self.progress.show(self._tally.standing)
 
     def should_stop(self) -> bool:
         """Whether somebody asked for the end."""
         return self.stopping
 
-    def _show(self) -> None:
-        best = best_under(points_of(self._ended), self.budget_gmacs)
-        done = len({result.number for result in self._ended})
-        self.progress.show(Standing(done, tuple(self._running.values()), best))
-
 
 def follow(client: Client, job: Job) -> Job:
-    """Show a job of a server until it has ended; returns what it came to."""
+    """Show a job of a server until it has ended, also while servers restart.
+
+    Returns:
+        What it came to.
+    """
     ended = job
     with SearchProgress(job.trials_total) as progress:
-        for ended in client.watch(job.id):
-            progress.show(standing_of(ended, client.trials(job.id)))
+        for ended in client.watch(job.id, patience=PATIENCE, on_line=progress.line):
+            with suppress(ServerUnreachable, ServerFailed):  # the next look tells it
+                progress.show(standing_of(ended, client.trials(job.id)))
     return ended
 
 
@@ -143,7 +156,7 @@ def standing_of(job: Job, trials: Iterable[Trial]) -> Standing:
     running = tuple(
         trial.epochs for trial in trials if trial.state == TrialState.RUNNING and trial.epochs
     )
-    return Standing(job.trials_done, running, job.best)
+    return Standing(job.trials_done, running, job.best, job.seconds_left, job.state)
 
 
 def points_of(results: Sequence[TrialResult]) -> list[FrontPoint]:
@@ -156,15 +169,12 @@ def points_of(results: Sequence[TrialResult]) -> list[FrontPoint]:
             gmacs=result.gmacs,
             resizer=result.resizer,
             lam=result.lam,
+            seed=result.seed,
+            spread=result.spread,
+            aim=result.aim,
+            trial=result.number,
             sizes=result.architecture.sizes if result.architecture else {},
         )
         for result in results
         if result.val_accuracy is not None and result.gmacs is not None
     ]
-
-
-def best_under(points: Sequence[FrontPoint], budget: float) -> FrontPoint | None:
-    """The most accurate point of at most `budget` GMACs, the cheaper of two equal ones."""
-    pairs = [(point.val_accuracy, point.gmacs) for point in points]
-    index = pareto.best_under(pairs, budget)
-    return None if index is None else points[index]

@@ -27,14 +27,20 @@ class Readiness:
     Args:
         settings: of the server.
         repository: its database.
+        warmed: set when what takes long to import is there.
         stopping: set when the server shall end.
     """
 
     def __init__(
-        self, settings: Settings, repository: Repository, stopping: threading.Event
+        self,
+        settings: Settings,
+        repository: Repository,
+        warmed: threading.Event,
+        stopping: threading.Event,
     ) -> None:
         self._settings = settings
         self._repository = repository
+        self._warmed = warmed
         self._stopping = stopping
         self._limiter = anyio.CapacityLimiter(1)
         self._looking = anyio.Lock()
@@ -50,6 +56,8 @@ class Readiness:
         if self._stopping.is_set():
             step = "Ask another one, or this one when it is back"
             raise Unready("the server", "it is stopping", step)
+        if not self._warmed.is_set():
+            raise Unready("the server", "it has only begun to start", "Ask again in a moment")
         async with self._looking:
             if time.monotonic() >= self._until:
                 look = partial(_hindrance, self._settings, self._repository)

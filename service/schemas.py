@@ -50,7 +50,10 @@ class PointAnswer(Answer):
     trial: int = Field(description="its number within the job")
     resizer: str
     lam: float | None = Field(description="weight of GMACs in the loss, per GMAC")
+    aim: str | None = Field(None, description="what set its cost, for a person to read")
+    seed: int | None = None
     val_accuracy: float
+    spread: float | None = Field(None, description="one standard error of `val_accuracy`")
     test_accuracy: float | None
     gmacs: float
     dominated: bool = False
@@ -58,20 +61,24 @@ class PointAnswer(Answer):
 
     @classmethod
     def of(
-        cls, point: Point, *, dominated: bool = False, architecture: Architecture | None = None
+        cls, point: Point, result: TrialResult | None = None, *, dominated: bool = False
     ) -> Self:
-        """The answer for a stored point."""
+        """The answer for a stored point, and what its trial came to where that is stored."""
+        architecture = result and result.architecture
         return cls(
             architecture_id=point.architecture_id,
             job_id=point.job_id,
             trial=point.number,
             resizer=point.resizer,
             lam=point.lam,
+            aim=result and result.aim,
+            seed=result and result.seed,
             val_accuracy=point.val_accuracy,
+            spread=result and result.spread,
             test_accuracy=point.test_accuracy,
             gmacs=point.gmacs,
             dominated=dominated,
-            sizes=architecture.sizes if architecture else None,
+            sizes=architecture and architecture.sizes,
         )
 
 
@@ -86,6 +93,9 @@ class JobAnswer(Answer):
     trials_done: int
     trials_total: int
     best: PointAnswer | None = Field(description="the most accurate within the budget so far")
+    seconds_left: float | None = Field(
+        None, description="until its last trial ends, guessed; null: not running, or not known"
+    )
     error: Failure | None = Field(description="why it failed, or why it is tried again")
     crashes: int = Field(description="attempts in a row that ended without any progress")
     events: int = Field(description="the number of its last event")
@@ -95,7 +105,9 @@ class JobAnswer(Answer):
     estimate: dict[str, Any] = Field(description="what its search space reaches, in GMACs")
 
     @classmethod
-    def of(cls, job: Job, best: Point | None = None) -> Self:
+    def of(
+        cls, job: Job, best: PointAnswer | None = None, seconds_left: float | None = None
+    ) -> Self:
         """The answer for a stored job."""
         return cls(
             id=job.id,
@@ -105,7 +117,8 @@ class JobAnswer(Answer):
             spec=job.spec,
             trials_done=job.trials_done,
             trials_total=job.trials_total,
-            best=PointAnswer.of(best) if best else None,
+            best=best,
+            seconds_left=seconds_left,
             error=job.error,
             crashes=job.crashes,
             events=job.events,

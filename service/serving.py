@@ -15,18 +15,19 @@ from fastapi import FastAPI
 from sqlalchemy import make_url
 
 from service.app import create_app
+from service.auth import read_or_create_token
 from service.errors import StartRefused
 from service.exposure import check_exposure
 from service.heads import check_cluster
 from service.lock import note_address, sole_user
-from service.logs import log_to_standard_error, tell
+from service.logs import log_to_standard_error, read_by_machines, tell
 from service.observing import Traffic
 from service.settings import Settings
 from service.store.care import Care
 from service.store.repository import Repository
 from service.sweeping import sign
 from service.upkeep import Upkeep, take_away
-from service.worker import Worker, connections
+from service.worker import Worker, own_repository
 
 INTERRUPTED = 130
 GRACE = 5.0
@@ -59,6 +60,9 @@ def serve(settings: Settings, announce: Callable[[str], None] = lambda _: None) 
         url = f"http://{host}:{port}"
         tell(f"resnas listens on {url} (description: /docs)")
         tell(f"Data and token: {settings.data_dir}")
+        if not read_by_machines():
+            token = read_or_create_token(settings.token_path)
+            tell(f"Open the dashboard in a browser: {url}/#token={token}")
         note_address(settings, url)
         announce(url)
         # uvicorn raises the signal once more when it is done; that must not end us half-way.
@@ -131,9 +135,7 @@ def run_worker(settings: Settings, announce: Callable[[str], None] = lambda _: N
     check_cluster(settings)
     with sole_user(settings):
         _open(settings)
-        repository = Repository.connect(
-            settings.database, connections(settings), durable=settings.durable
-        )
+        repository = own_repository(settings)
         worker, upkeep = Worker(settings, repository), Upkeep(settings, repository)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)

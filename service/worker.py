@@ -24,9 +24,18 @@ POLL = 0.5
 _log = logging.getLogger("resnas.worker")
 
 
-def connections(settings: Settings) -> int:
-    """To the database: a thread for each job, one for exports, the heart, two for the upkeep."""
-    return settings.jobs_at_once + 4
+def own_repository(settings: Settings) -> Repository:
+    """The store, by connections that are a worker's own.
+
+    One for the thread of each job, of exports, of the heart, and two for the upkeep. All of them
+    find single rows, often, for which one plan is as good as another.
+    """
+    return Repository.connect(
+        settings.database,
+        settings.jobs_at_once + 4,
+        durable=settings.durable,
+        planned_once=True,
+    )
 
 
 class Worker:

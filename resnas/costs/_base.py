@@ -60,6 +60,7 @@ class Operation:
             be told.
         arguments: what it is called with, positional and by name; tensors are `Entering`, numbers
             that depend on a size are polynomials.
+        name: of the node in its graph.
     """
 
     place: str
@@ -68,6 +69,7 @@ class Operation:
     output: Shape | None
     counted: Counted | None = None
     arguments: tuple[Any, Any] = ((), {})
+    name: str = ""
 
 
 class Total(Protocol):

@@ -18,7 +18,7 @@ from resnas.polynomial import Dim, Polynomial, Shape
 from resnas.resizers._base import AbstractResizer
 from resnas.resizers._fixed import FixedStrideResizer
 
-_VIEWS: tuple[Any, ...] = (
+VIEWS: tuple[Any, ...] = (
     *(getattr, operator.getitem, operator.floordiv, torch.chunk, torch.split, torch.unsqueeze),
     *(torch.permute, torch.transpose, torch.squeeze, torch.flatten, torch.reshape),
     *("size", "dim", "view", "reshape", "flatten", "permute", "transpose", "t", "expand"),
@@ -110,7 +110,7 @@ def layer_of(operation: Operation, dtype: torch.dtype) -> Layer | None:
         dtype: of the network's weights and maps.
     """
     target = operation.target
-    if isinstance(target, Tensor) or operation.output is None or target in _VIEWS:
+    if isinstance(target, Tensor) or operation.output is None or target in VIEWS:
         return None
     order: dict[int, int] = {}
     told = fx.node.map_aggregate(_own(operation), lambda leaf: _told(leaf, order, dtype))

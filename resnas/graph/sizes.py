@@ -94,6 +94,7 @@ class Propagation:
             output=value.shape if isinstance(value, Map) else None,
             counted=None if known else count(self, node),
             arguments=fx.node.map_arg((node.args, node.kwargs), self._argument),
+            name=node.name,
         )
 
     def _argument(self, source: fx.Node) -> Any:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from service.commands.options import Json
+from service.commands.options import Json, Plain
 from service.console import say, show_entries, show_json
 
 
@@ -15,6 +15,7 @@ def backbones(
     pattern: Annotated[
         str | None, typer.Argument(help="Which ones, like 'timm/resnet*' or 'torchvision/*'.")
     ] = None,
+    plain: Plain = False,
     as_json: Json = False,
 ) -> None:
     """List the backbones that can be searched; all models of timm and torchvision are, too."""
@@ -22,14 +23,14 @@ def backbones(
 
     names = known.names() if pattern is None else known.matching(pattern)
     if names or as_json:
-        _show(((name, known.about(name)) for name in names), as_json)
+        _show(((name, known.about(name)) for name in names), plain, as_json)
     if pattern is None:
         say(f"More are listed by a pattern: {', '.join(map(repr, known.patterns()))}")
     elif not names:
         say(f"None fits '{pattern}'. All are listed by: {', '.join(map(repr, known.patterns()))}")
 
 
-def datasets(as_json: Json = False) -> None:
+def datasets(plain: Plain = False, as_json: Json = False) -> None:
     """List the data sets that can be trained on."""
     from resnas import catalog
 
@@ -39,29 +40,33 @@ def datasets(as_json: Json = False) -> None:
             (f"{name}:<{kind.argument}>" if kind.argument else name, kind.about)
             for name, kind in kinds.items()
         ),
+        plain,
         as_json,
     )
 
 
-def resizers(as_json: Json = False) -> None:
+def resizers(plain: Plain = False, as_json: Json = False) -> None:
     """List what can stand where a backbone changes its resolution."""
     from resnas import catalog
 
-    _show(((name, _first_line(catalog.resizers[name])) for name in catalog.resizers), as_json)
+    _show(
+        ((name, _first_line(catalog.resizers[name])) for name in catalog.resizers), plain, as_json
+    )
 
 
-def layers(as_json: Json = False) -> None:
+def layers(plain: Plain = False, as_json: Json = False) -> None:
     """List what can stand where a backbone has convolutions or pools."""
     from resnas import catalog
 
-    _show(((name, _first_line(catalog.layers[name])) for name in catalog.layers), as_json)
+    about = ((name, _first_line(catalog.layers[name])) for name in catalog.layers)
+    _show(about, plain, as_json)
 
 
-def _show(entries: Iterable[tuple[str, str]], as_json: bool) -> None:
+def _show(entries: Iterable[tuple[str, str]], plain: bool, as_json: bool) -> None:
     if as_json:
         show_json([{"name": name, "about": about} for name, about in entries])
     else:
-        show_entries(entries)
+        show_entries(entries, plain)
 
 
 def _first_line(kind: type) -> str:

@@ -13,7 +13,7 @@ from service.commands.options import Backbone, Json, LayerTexts, PlaceOption, Re
 from service.console import gmacs, show_facts, show_json, show_table
 
 if TYPE_CHECKING:
-    from resnas.estimating import Estimate
+    from resnas.estimates import Estimate
     from resnas.results import Size
 
 _INPUT = re.compile(r"(\d+)x(\d+)x(\d+)")

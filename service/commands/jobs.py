@@ -1,16 +1,18 @@
-"""Commands that talk to a server: hand in jobs, follow them, fetch what they found."""
+"""Commands about jobs on a server: hand them in, list and follow them, end them."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import islice
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from service.answers import Front, Job
-from service.client import Client
+from service.answers import Job
+from service.commands.connecting import connect
 from service.commands.exits import Exit
+from service.commands.finding import find_job
+from service.commands.fronts import show_front_of
 from service.commands.options import (
     Backbone,
     BatchSize,
@@ -18,13 +20,15 @@ from service.commands.options import (
     BudgetMs,
     Dataset,
     Epochs,
+    FailedJobId,
     JobId,
     Json,
     LayerTexts,
-    Output,
     Parallel,
     PlaceOption,
+    Plain,
     Resizers,
+    RunningJobId,
     Seed,
     StopEarly,
     Strategy,
@@ -33,17 +37,23 @@ from service.commands.options import (
 )
 from service.console import (
     achieved,
+    brief,
+    clock,
     gmacs,
+    hint,
     say,
     show_facts,
-    show_front,
-    show_jobs,
     show_json,
     show_line,
-    show_trials,
+    span,
 )
-from service.errors import NotFound
+from service.listings import show_jobs, show_trials
 from service.progress import follow
+
+if TYPE_CHECKING:
+    from service.client import Client
+
+State = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
 
 
 def submit(
@@ -71,7 +81,10 @@ def submit(
     watch: Annotated[bool, typer.Option("--watch", help="Follow it to its end.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Hand in a job; prints its id."""
+    """Hand in a job; prints its id.
+
+    For example: resnas submit vgg_small digits --budget-gmacs 0.004 --trials 8 --watch
+    """
     spec = job_spec(
         backbone,
         dataset,
@@ -88,7 +101,7 @@ def submit(
         budget_ms=budget_ms,
         stop_early=stop_early,
     )
-    with Client() as client:
+    with connect() as client:
         job = client.submit(spec, priority=priority, idempotency_key=idempotency_key)
         if watch:
             _follow(client, job, as_json)
@@ -100,69 +113,64 @@ def submit(
 
 
 def jobs(
-    state: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
+    state: Annotated[State | None, typer.Option(help="Only jobs in this state.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 20,
+    plain: Plain = False,
     as_json: Json = False,
 ) -> None:
-    """List jobs, newest first."""
-    with Client() as client:
+    """List jobs, newest first.
+
+    For example: resnas jobs --state running
+    """
+    with connect() as client:
         found = list(islice(client.jobs(state), limit))
     if as_json:
         show_json(found)
     elif found:
-        show_jobs(found)
+        show_jobs(found, plain)
+        if not plain:
+            hint(f"Look at one with 'resnas show {brief(found[0].id)}'.")
+    elif state:
+        say(f"No job is {state}.")
     else:
         say("No jobs yet. Hand one in with 'resnas submit'.")
 
 
-def show(job: JobId, as_json: Json = False) -> None:
-    """Show a job and its trials."""
-    with Client() as client:
+def show(job: JobId, plain: Plain = False, as_json: Json = False) -> None:
+    """Show a job and its trials; with --plain the trials only.
+
+    For example: resnas show 01a1fec0d3e6
+    """
+    with connect() as client:
         found = find_job(client, job)
         trials = list(client.trials(found.id))
     if as_json:
         show_json({**found.model_dump(mode="json"), "trials": trials})
-        return
-    spec = found.spec
-    facts = {
-        "job": found.id,
-        "state": found.state,
-        "asked for": f"{spec.backbone} on {spec.dataset} under {gmacs(spec.budget_gmacs)} GMACs",
-        "layers": ", ".join(spec.layers),
-        "trials": f"{found.trials_done} of {found.trials_total}",
-        "best under the budget": achieved(found.best),
-        "why": str(found.error or ""),
-    }
-    show_facts((name, value) for name, value in facts.items() if value)
-    show_trials(trials)
+    elif plain:
+        show_trials(trials, plain)
+    else:
+        show_facts((name, value) for name, value in _facts(found).items() if value)
+        if trials:
+            show_line("")
+            show_trials(trials)
+        hint(_next_step(found))
 
 
 def watch(job: JobId, as_json: Json = False) -> None:
-    """Follow a job to its end; interrupting this never ends the job."""
-    with Client() as client:
+    """Follow a job to its end; interrupting this never ends the job.
+
+    For example: resnas watch 01a1fec0d3e6
+    """
+    with connect() as client:
         _follow(client, find_job(client, job), as_json)
 
 
-def front(
-    job: JobId,
-    max_gmacs: Annotated[
-        float | None, typer.Option(help="Only architectures that cost at most this.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Show the Pareto front of a job."""
-    with Client() as client:
-        found = find_job(client, job)
-        answer = client.front(found.id, max_gmacs=max_gmacs)
-    if as_json:
-        show_json(answer)
-    else:
-        _show_front(found, answer)
+def cancel(job: RunningJobId, as_json: Json = False) -> None:
+    """End a job; the trials that have ended are kept.
 
-
-def cancel(job: JobId, as_json: Json = False) -> None:
-    """End a job; the trials that have ended are kept."""
-    with Client() as client:
+    For example: resnas cancel 01a1fec0d3e6
+    """
+    with connect() as client:
         found = client.cancel(find_job(client, job).id)
     if as_json:
         show_json(found)
@@ -170,9 +178,12 @@ def cancel(job: JobId, as_json: Json = False) -> None:
         say(f"Job {found.id} is {found.state}.")
 
 
-def retry(job: JobId, as_json: Json = False) -> None:
-    """Queue a failed job once more; the trials that it completed are kept."""
-    with Client() as client:
+def retry(job: FailedJobId, as_json: Json = False) -> None:
+    """Queue a failed job once more; the trials that it completed are kept.
+
+    For example: resnas retry 01a1fec0d3e6
+    """
+    with connect() as client:
         found = client.retry(find_job(client, job).id)
     if as_json:
         show_json(found)
@@ -180,68 +191,27 @@ def retry(job: JobId, as_json: Json = False) -> None:
         say(f"Job {found.id} is {found.state}. Follow it with 'resnas watch {found.id}'.")
 
 
-def export(
-    architecture: Annotated[
-        str, typer.Argument(help="Its id; or a job, for its best under the budget.")
-    ],
-    format: Annotated[
-        list[str] | None, typer.Option(help="onnx (default), pt2, safetensors; repeatable.")
-    ] = None,
-    output: Output = Path(),
-    multiple_of: Annotated[
-        int,
-        typer.Option(
-            min=1, max=256, help="Make learned sizes multiples of this; accuracy is measured again."
-        ),
-    ] = 1,
-    as_json: Json = False,
-) -> None:
-    """Fetch an architecture as a file; prints where it lies."""
-    with Client() as client:
-        chosen = _architecture_id(client, architecture)
-        paths = [client.export(chosen, each, output, multiple_of) for each in format or ("onnx",)]
-    if as_json:
-        show_json({"architecture_id": chosen, "files": [str(path) for path in paths]})
-    else:
-        for path in paths:
-            show_line(str(path))
+def _facts(job: Job) -> dict[str, str]:
+    spec = job.spec
+    return {
+        "job": job.id,
+        "state": job.state,
+        "handed in": clock(datetime.fromisoformat(job.created_at)) if job.created_at else "",
+        "asked for": f"{spec.backbone} on {spec.dataset} under {gmacs(spec.budget_gmacs)} GMACs",
+        "layers": ", ".join(spec.layers),
+        "trials": f"{job.trials_done} of {job.trials_total}",
+        "time left": span(job.seconds_left),
+        "best under the budget": achieved(job.best),
+        "why": str(job.error or ""),
+    }
 
 
-def find_job(client: Client, text: str) -> Job:
-    """The job whose id is `text`, or alone begins with it.
-
-    Raises:
-        NotFound: none does, or several do.
-    """
-    try:
-        return client.job(text)
-    except NotFound:
-        begun = [job for job in client.jobs() if text and job.id.startswith(text)]
-        if len(begun) == 1:
-            return begun[0]
-        if begun:
-            raise NotFound(
-                "job", f"{len(begun)} ids begin with '{text}'", "Give more of the id"
-            ) from None
-        raise
-
-
-def _architecture_id(client: Client, text: str) -> str:
-    try:
-        return client.architecture(text).id
-    except NotFound as unknown:
-        try:
-            job = find_job(client, text)
-        except NotFound:
-            raise unknown from None
-    best = client.front(job.id).best_under_budget
-    if best is None:
-        raise NotFound(
-            f"job {job.id}",
-            f"it has no architecture under {gmacs(job.spec.budget_gmacs)} GMACs",
-            f"Choose one of 'resnas front {job.id}'",
-        )
-    return best.architecture_id
+def _next_step(job: Job) -> str:
+    if not job.ended:
+        return f"Follow it with 'resnas watch {brief(job.id)}'."
+    if job.trials_done:
+        return f"See its front with 'resnas front {brief(job.id)}'."
+    return "Hand in another one with 'resnas submit'."
 
 
 def _follow(client: Client, started: Job, as_json: bool) -> None:
@@ -257,14 +227,7 @@ def _follow(client: Client, started: Job, as_json: bool) -> None:
     if as_json:
         show_json(job)
     else:
-        _show_front(job, client.front(job.id))
+        show_front_of(job, client.front(job.id))
     if failure := job.failure():
         say(f"Job {job.id} is {job.state}. {failure}")
         raise typer.Exit(Exit.FAILED)
-
-
-def _show_front(job: Job, answer: Front) -> None:
-    if not answer.points:
-        say(f"Job {job.id} has no such architecture so far ({job.trials_done} trials done).")
-        return
-    show_front(answer.points, answer.best_under_budget, job.spec.budget_gmacs)

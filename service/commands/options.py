@@ -10,23 +10,60 @@ from pydantic import ValidationError
 
 from resnas.errors import InvalidSpec
 from resnas.spec import JobSpec, Place, SearchSpec, TrainingSpec
+from service.commands import completing
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
-JobId = Annotated[str, typer.Argument(metavar="JOB", help="Its id, or how the id begins.")]
+Plain = Annotated[
+    bool,
+    typer.Option("--plain", help="A line each, tabs between the values, no headings or drawings."),
+]
+JobId = Annotated[
+    str,
+    typer.Argument(
+        metavar="JOB", help="Its id, or how the id begins.", autocompletion=completing.jobs
+    ),
+]
+RunningJobId = Annotated[
+    str,
+    typer.Argument(
+        metavar="JOB", help="Its id, or how the id begins.", autocompletion=completing.running_jobs
+    ),
+]
+FailedJobId = Annotated[
+    str,
+    typer.Argument(
+        metavar="JOB", help="Its id, or how the id begins.", autocompletion=completing.failed_jobs
+    ),
+]
+ArchitectureId = Annotated[
+    str,
+    typer.Argument(
+        metavar="ARCHITECTURE",
+        help="Its id, or how the id begins; or a job, for its best under the budget.",
+        autocompletion=completing.architectures,
+    ),
+]
 Backbone = Annotated[
     str,
     typer.Argument(
         metavar="BACKBONE[:KEY=VALUE,...]",
         help="See 'resnas backbones'; like timm/resnet18:stem=cifar.",
+        autocompletion=completing.backbones,
     ),
 ]
-Dataset = Annotated[str, typer.Argument(help="See 'resnas datasets'.")]
+Dataset = Annotated[
+    str, typer.Argument(help="See 'resnas datasets'.", autocompletion=completing.datasets)
+]
 Budget = Annotated[
     float, typer.Option("--budget-gmacs", help="Of one sample, in 1e9 multiply-accumulates.")
 ]
 Resizers = Annotated[
     list[str] | None,
-    typer.Option("--resizer", help="May be given several times, for sweep and budget."),
+    typer.Option(
+        "--resizer",
+        help="May be given several times, for sweep and budget.",
+        autocompletion=completing.resizers,
+    ),
 ]
 PlaceOption = Annotated[
     Place | None,
@@ -38,9 +75,17 @@ LayerTexts = Annotated[
         "--layer",
         metavar="LAYER[:KEY=VALUE,...][@STAGE+...]",
         help="See 'resnas layers'; like phc:n=4@stage3+stage4. May be given several times.",
+        autocompletion=completing.layers,
     ),
 ]
-Strategy = Annotated[str | None, typer.Option(help="How trials are chosen.")]
+Strategy = Annotated[
+    str | None,
+    typer.Option(help="How trials are chosen.", autocompletion=completing.strategies),
+]
+Executor = Annotated[
+    str,
+    typer.Option(help="Where trials run: inline or ray.", autocompletion=completing.executors),
+]
 Trials = Annotated[int | None, typer.Option(help="How many trainings.")]
 Epochs = Annotated[int | None, typer.Option(help="Of each training.")]
 BatchSize = Annotated[int | None, typer.Option(help="Of each training.")]

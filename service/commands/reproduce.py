@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from resnas.errors import InvalidSpec
+from resnas.progress import Standing
 from resnas.results import EpochMetrics, Size, TrialResult, TrialState
 from service.commands.exits import Exit
 from service.commands.interruption import interruptible
-from service.commands.options import Json, Parallel
+from service.commands.options import Executor, Json, Parallel
 from service.console import gmacs, say, show_entries, show_facts, show_json, show_table
-from service.progress import SearchProgress, Standing
+from service.progress import SearchProgress
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def reproduce(
     dataset: Annotated[
         str | None, typer.Option(help="Other data than the recipe's, like npz:cifar100.")
     ] = None,
-    executor: Annotated[str, typer.Option(help="Where trainings run: inline or ray.")] = "inline",
+    executor: Executor = "inline",
     parallel: Parallel = None,
     output: Annotated[
         Path | None,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -22,6 +22,7 @@ from service.commands.options import (
     BudgetMs,
     Dataset,
     Epochs,
+    Executor,
     Json,
     LayerTexts,
     Output,
@@ -34,7 +35,8 @@ from service.commands.options import (
     Trials,
     job_spec,
 )
-from service.console import say, show_front, show_json
+from service.console import say, show_json
+from service.listings import show_front
 from service.progress import Listener, SearchProgress, points_of
 from service.settings import Settings
 
@@ -61,7 +63,7 @@ def search(
     seed: Seed = None,
     budget_ms: BudgetMs = None,
     stop_early: StopEarly = False,
-    executor: Annotated[str, typer.Option(help="Where trials run: inline or ray.")] = "inline",
+    executor: Executor = "inline",
     output: Output = Path("search"),
     as_json: Json = False,
 ) -> None:

@@ -25,7 +25,11 @@ def serve(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Serve the HTTP interface and, unless told otherwise, run the jobs."""
+    """Serve the dashboard and the HTTP interface and, unless told otherwise, run the jobs.
+
+    Open the address that it prints in a browser: the token in it signs you in. (Where its messages
+    go to a log, the token stays in the file 'token' of the data directory.)
+    """
     from service.serving import serve as run_server
 
     settings = Settings.load(host=host, port=port, data_dir=data_dir, worker=worker)

@@ -7,12 +7,12 @@ from typing import Annotated
 from fastapi import Path
 from starlette.convertors import Convertor, register_url_convertor
 
-_ID = {"pattern": "^[0-9a-f]{32}$"}
+ID = {"pattern": "^[0-9a-f]{32}$"}
 """What ids look like; any other text is no mistake, but the id of nothing."""
 
-JobId = Annotated[str, Path(description="of a job", json_schema_extra=_ID)]
-ArchitectureId = Annotated[str, Path(description="of an architecture", json_schema_extra=_ID)]
-ExportId = Annotated[str, Path(description="of an export", json_schema_extra=_ID)]
+JobId = Annotated[str, Path(description="of a job", json_schema_extra=ID)]
+ArchitectureId = Annotated[str, Path(description="of an architecture", json_schema_extra=ID)]
+ExportId = Annotated[str, Path(description="of an export", json_schema_extra=ID)]
 
 
 class _Plain(Convertor[str]):

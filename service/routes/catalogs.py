@@ -8,9 +8,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from resnas import backbones, catalog
+from resnas import catalog
 from resnas.catalog import Catalog
-from resnas.estimating import Estimate
+from resnas.estimates import Estimate
 from service import checked
 from service.deps import PrincipalDep, SettingsDep
 from service.schemas import BackbonePage, EstimateRequest, Named, Page
@@ -27,6 +27,8 @@ def list_backbones(settings: SettingsDep, match: Match = None) -> BackbonePage:
     The models of timm and torchvision, over a thousand, are listed only where a pattern asks for
     them.
     """
+    from resnas import backbones
+
     with backbones.own_from(settings.backbones_dir):
         names = backbones.names() if match is None else backbones.matching(match)
         items = [Named(name=name, about=backbones.about(name)) for name in names]
@@ -64,6 +66,8 @@ def make_estimate(
     body: EstimateRequest, settings: SettingsDep, principal: PrincipalDep
 ) -> Estimate:
     """What a backbone costs on a data set, and which costs can be reached."""
+    from resnas import backbones
+
     with backbones.own_from(settings.backbones_dir):
         return checked.estimate(body, settings.datasets_dir, principal)
 

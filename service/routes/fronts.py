@@ -60,5 +60,4 @@ def show_front_across(
 
 
 def _answer(repository: Repository, front: fronts.Front, counter: str) -> FrontAnswer:
-    ids = [candidate.point.architecture_id for candidate in front.candidates]
-    return FrontAnswer.of(front, repository.trials.architectures(ids), counter=counter)
+    return FrontAnswer.of(front, fronts.results(repository, front), counter=counter)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
-from fastapi.responses import RedirectResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.deps import ServicesDep
@@ -33,9 +32,3 @@ async def readyz(services: ServicesDep) -> Health:
 def metrics(services: ServicesDep) -> Response:
     """Figures: requests, the queue, leases, trials, fronts."""
     return Response(services.figures.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-
-@router.get("/", include_in_schema=False)
-def index() -> RedirectResponse:
-    """The description of the API."""
-    return RedirectResponse("/docs")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response, status
 from fastapi.responses import JSONResponse
 
-from resnas.backbones import own_from
 from resnas.spec import JobSpec
-from service import fronts, jobs, quotas
+from service import fronts, jobs, quotas, remaining
 from service.conditional import RevalidationDep
 from service.deps import (
     Cursor,
@@ -24,7 +24,7 @@ from service.deps import (
 from service.idempotency import Keep, OnceDep, Reply, forgotten
 from service.plans import PlanAnswer
 from service.routes._paths import JOB, JobId
-from service.schemas import JobAnswer, Page, TrialAnswer
+from service.schemas import JobAnswer, Page, PointAnswer, TrialAnswer
 from service.store.repository import Repository
 from service.store.values import Job, State
 
@@ -51,6 +51,7 @@ def submit(
     ] = 0,
 ) -> Response:
     """Hand in a job. It is stored, not necessarily started, when this answers."""
+    from resnas.backbones import own_from
 
     def hand_in(keep: Keep) -> Reply:
         with own_from(settings.backbones_dir):
@@ -83,9 +84,8 @@ def list_jobs(
     size = page_size(limit)
     found = repository.jobs.page(size + 1, state, before, principal.sees)
     shown = found[:size]
-    bests = fronts.best_of_jobs(repository, shown)
     return Page(
-        items=[JobAnswer.of(job, bests.get(job.id)) for job in shown],
+        items=_answers(repository, shown),
         next_cursor=encode_cursor(listing, shown[-1].id) if len(found) > size else None,
     )
 
@@ -160,4 +160,17 @@ def _queued_again(job: Job) -> Reply:
 
 
 def _shown(repository: Repository, job: Job) -> JobAnswer:
-    return JobAnswer.of(job, fronts.best_of_jobs(repository, [job]).get(job.id))
+    (answer,) = _answers(repository, [job])
+    return answer
+
+
+def _answers(repository: Repository, shown: Sequence[Job]) -> list[JobAnswer]:
+    """The answers for these jobs; takes as many queries for a page of them as for one."""
+    points = fronts.best_of_jobs(repository, shown)
+    results = repository.trials.results([point.architecture_id for point in points.values()])
+    bests = {
+        job_id: PointAnswer.of(point, results.get(point.architecture_id))
+        for job_id, point in points.items()
+    }
+    left = remaining.seconds_left(repository, shown)
+    return [JobAnswer.of(job, bests.get(job.id), left.get(job.id)) for job in shown]

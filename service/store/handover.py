@@ -6,6 +6,7 @@ to build one takes longer than to run it.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import (
@@ -19,7 +20,9 @@ from sqlalchemy import (
     case,
     delete,
     exists,
+    func,
     insert,
+    literal,
     null,
     select,
     update,
@@ -31,7 +34,7 @@ from resnas.results import TrialState
 from service.errors import Failure
 from service.store import turns
 from service.store.clock import now_ms
-from service.store.events import STATE, state_of
+from service.store.events import STATE, STATE_FACTS, state_of
 from service.store.leases import ENDED, Moves, lost
 from service.store.models import EventRow, JobRow, TrialRow
 from service.store.session import ONE
@@ -41,16 +44,44 @@ JobFacts = Row[Any]
 """Columns of a job, as they are after the statement."""
 
 _ALL = tuple(JobRow.__table__.c)
-_TOLD = tuple(
-    JobRow.__table__.c[name]
-    for name in ("id", "state", "attempt", "crashes", "trials_done", "error", "events")
-)
+_TOLD = tuple(JobRow.__table__.c[name] for name in ("id", "events", *STATE_FACTS))
 """What the event of a state is made from."""
 
 _HAND_IN = insert(JobRow).returning(*_ALL)
+_TELL = insert(EventRow)
 
 
-def _take(whose: ColumnElement[str]) -> ReturningUpdate[Any]:
+class _Step:
+    """A statement that moves a job, and the event that tells of it.
+
+    PostgreSQL does both in one statement, which saves a trip of four; SQLite has no such form.
+    """
+
+    def __init__(self, moving: ReturningUpdate[Any]) -> None:
+        self._moving = moving
+        job = moving.cte("job")
+        says = chain.from_iterable((name, job.c[name]) for name in STATE_FACTS)
+        event = {
+            "job_id": job.c.id,
+            "number": job.c.events,
+            "kind": literal(STATE),
+            "data": func.json_build_object(*says),
+            "created_at": now_ms(),
+        }
+        telling = insert(EventRow).from_select([*event], select(*event.values()))
+        self._telling = select(job).add_cte(telling.cte("told"))
+
+    def take(self, connection: Connection, given: Json) -> JobFacts | None:
+        """The job as it is then; None: there is none to be moved."""
+        if connection.dialect.name == "postgresql":
+            return connection.execute(self._telling, given).one_or_none()
+        job = connection.execute(self._moving, given).one_or_none()
+        if job is not None:
+            _tell(connection, job)
+        return job
+
+
+def _take(whose: ColumnElement[str]) -> _Step:
     """Of the owner `whose` the job of the highest priority, of these the oldest."""
     first = (
         select(JobRow.id)
@@ -64,14 +95,16 @@ def _take(whose: ColumnElement[str]) -> ReturningUpdate[Any]:
         .with_for_update(skip_locked=True)
     )
     taken = update(JobRow).where(JobRow.id == first.scalar_subquery())
-    return taken.values(
-        state=bindparam("running"),
-        worker=bindparam("by"),
-        lease_until=now_ms() + bindparam("milliseconds", type_=BigInteger),
-        attempt=JobRow.attempt + 1,
-        started_at=now_ms(),
-        events=JobRow.events + 1,
-    ).returning(*_ALL)
+    return _Step(
+        taken.values(
+            state=bindparam("running"),
+            worker=bindparam("by"),
+            lease_until=now_ms() + bindparam("milliseconds", type_=BigInteger),
+            attempt=JobRow.attempt + 1,
+            started_at=now_ms(),
+            events=JobRow.events + 1,
+        ).returning(*_ALL)
+    )
 
 
 _TAKE_BY_TURN = _take(turns.BY_TURNS.limit(ONE).scalar_subquery())
@@ -82,7 +115,7 @@ _new = case(
     (JobRow.state == State.RUNNING, bindparam("from_running", type_=String)),
     else_=bindparam("from_cancelling", type_=String),
 )
-_GIVE_BACK = (
+_GIVE_BACK = _Step(
     update(JobRow)
     .where(
         JobRow.id == bindparam("job"),
@@ -106,7 +139,6 @@ _GIVE_BACK = (
 
 _FORGET = delete(TrialRow).where(*_unfinished)
 _STOP = update(TrialRow).where(*_unfinished).values(state=TrialState.STOPPED, finished_at=now_ms())
-_TELL = insert(EventRow)
 
 
 def hand_in(session: Session, facts: Json) -> JobFacts:
@@ -138,14 +170,12 @@ def take(
         "most": most,
     }
     connection = session.connection()
-    job = connection.execute(_TAKE_BY_TURN, given).one_or_none()
+    job = _TAKE_BY_TURN.take(connection, given)
     if job is None:  # that owner's jobs all pause after a crash, or others have just taken them
         for owner in connection.scalars(turns.BY_TURNS, {"most": most}).all():
-            job = connection.execute(_TAKE_OF, given | {"whose": owner}).one_or_none()
+            job = _TAKE_OF.take(connection, given | {"whose": owner})
             if job is not None:
                 break
-    if job is not None:
-        _tell(connection, job)
     return job
 
 
@@ -163,13 +193,11 @@ def give_back(session: Session, lease: Lease, moves: Moves, error: Failure | Non
         "from_cancelling": moves[State.CANCELLING],
         "reason": error.model_dump() if error else None,
     }
-    connection = session.connection()
-    job = connection.execute(_GIVE_BACK, given).one_or_none()
+    job = _GIVE_BACK.take(session.connection(), given)
     if job is None:
         raise lost(JobRow, lease)
     if job.unfinished:
         settle(session, job.id, State(job.state))
-    _tell(connection, job)
     return job
 
 

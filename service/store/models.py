@@ -147,13 +147,18 @@ class ExportRow(Leased, Base):
 
 
 class EventRow(Base):
-    """Something that happened to a job; `number` counts from 1 without a gap."""
+    """Something that happened to a job; `number` counts from 1 without a gap.
+
+    `trial` is the number of the trial that an epoch is of.
+    """
 
     __tablename__ = "events"
+    __table_args__ = (Index(None, "job_id", "trial", "number"),)  # a curve
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
     number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     kind: Mapped[str] = mapped_column(String(16))
+    trial: Mapped[int | None] = mapped_column(Integer)
     data: Mapped[Json]
     created_at: Mapped[int] = mapped_column(BigInteger, default=now_ms())
 

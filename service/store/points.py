@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import (
@@ -16,8 +17,11 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Float,
+    Integer,
     Select,
     String,
+    and_,
+    cast,
     column,
     func,
     literal,
@@ -45,6 +49,26 @@ class Bounds:
         """Whether `point` is wanted."""
         cheap = self.max_gmacs is None or point.gmacs <= self.max_gmacs
         return cheap and (self.min_accuracy is None or point.val_accuracy >= self.min_accuracy)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The corners of what is drawn: MACs and accuracies."""
+
+    least_macs: int
+    most_macs: int
+    least_accurate: float
+    most_accurate: float
+
+    def columns(self, count: int) -> list[tuple[int, int]]:
+        """MACs from which on and below which each column of a grid reaches, as a product wider
+        than the one before it.
+        """
+        least = max(self.least_macs, 1)
+        wider = (self.most_macs / least) ** (1 / count) if self.most_macs > least else 1.0
+        inner = [round(least * wider**number) for number in range(1, count)]
+        edges = sorted({self.least_macs, *inner, self.most_macs + 1})
+        return list(pairwise(edges))
 
 
 @dataclass(frozen=True)
@@ -106,16 +130,44 @@ class Points:
         with self.database.read() as session:
             return session.scalar(query) or 0
 
-    def scatter(self, job_id: str, bounds: Bounds) -> list[tuple[int, float]]:
-        """MACs and accuracy of the completed trials within `bounds`, cheapest first."""
+    def extent(self, job_id: str, bounds: Bounds) -> Extent | None:
+        """Where the completed trials within `bounds` lie; None: there are none."""
+        macs, accuracy = TrialRow.macs, TrialRow.val_accuracy
+        query = select(
+            func.min(macs), func.max(macs), func.min(accuracy), func.max(accuracy)
+        ).where(*_within(job_id, bounds))
+        with self.database.read() as session:
+            found: Sequence[Any] = session.execute(query).one()
+        return None if found[0] is None else Extent(*found)
+
+    def corners(
+        self, job_id: str, bounds: Bounds, extent: Extent, cells: int
+    ) -> list[tuple[int, float]]:
+        """Of a grid over `extent`, for each cell that holds completed trials within `bounds`:
+        the most MACs and the least accuracy in it.
+
+        Args:
+            job_id: whose trials.
+            bounds: of what is looked at.
+            extent: in which the grid has `cells` columns, by the logarithm of MACs, and as many
+                rows.
+            cells: along each axis.
+        """
+        names = column("least", BigInteger), column("below", BigInteger)
+        edges = values(*names).data(extent.columns(cells)).cte("edges")
+        height = (extent.most_accurate - extent.least_accurate) / (cells - 1) or 1.0
+        # Where a database rounds instead of cutting off, there is half a row more at each end.
+        row = cast((TrialRow.val_accuracy - extent.least_accurate) / height, Integer)
+        inside = and_(TrialRow.macs >= edges.c.least, TrialRow.macs < edges.c.below)
         query = (
-            select(TrialRow.macs, TrialRow.val_accuracy)
-            .where(*_within(job_id, bounds))
-            .order_by(TrialRow.macs, TrialRow.val_accuracy)
+            select(func.max(TrialRow.macs), func.min(TrialRow.val_accuracy))
+            # An outer join is carried out column by column, each one's trials found by the index.
+            .outerjoin_from(edges, TrialRow, and_(inside, *_within(job_id, bounds)))
+            .group_by(edges.c.least, row)
         )
         with self.database.read() as session:
-            places: Sequence[Any] = session.execute(query).all()
-        return [(macs, accuracy) for macs, accuracy in places]
+            found: Sequence[Any] = session.execute(query).all()
+        return [(macs, accuracy) for macs, accuracy in found if macs is not None]
 
     def within(self, job_id: str, bounds: Bounds) -> list[Point]:
         """All completed trials within `bounds`, by number."""
@@ -126,7 +178,7 @@ class Points:
         )
 
     def at(self, job_id: str, places: Iterable[tuple[int, float]]) -> list[Point]:
-        """At each of these MACs and accuracies the first completed trial, by number."""
+        """At each of these MACs the least accurate completed trial from that accuracy on."""
         columns = column("macs", BigInteger), column("accuracy", Float)
         asked = values(*columns).data([*places]).cte("asked")
         row = aliased(TrialRow)

@@ -44,13 +44,26 @@ class Repository:
         return cls.connect(url, durable=durable)
 
     @classmethod
-    def connect(cls, url: str | URL, connections: int = 15, *, durable: bool = False) -> Self:
-        """Connect to a database whose schema is up to date, with at most so many connections.
+    def connect(
+        cls,
+        url: str | URL,
+        connections: int = 15,
+        *,
+        durable: bool = False,
+        planned_once: bool = False,
+    ) -> Self:
+        """Connect to a database whose schema is up to date.
+
+        Args:
+            url: of the database.
+            connections: so many at most.
+            durable: whether a commit waits for the disk on SQLite, too.
+            planned_once: whether PostgreSQL makes one plan of a statement for all its parameters.
 
         Raises:
             StartRefused: that is not the URL of a database.
         """
-        database = Database(url, connections, durable=durable)
+        database = Database(url, connections, durable=durable, planned_once=planned_once)
         return cls(
             database,
             Jobs(database),

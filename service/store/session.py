@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -28,8 +29,9 @@ from sqlalchemy import (
     literal_column,
     make_url,
 )
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from service.errors import InvalidSetting
 
@@ -44,6 +46,8 @@ _PATIENCE = {
     "tcp_user_timeout": "15000",
 }
 """When a PostgreSQL that went away without a word is given up: libpq's own parameters."""
+_FRESH = 0.2
+"""Seconds within which a connection to PostgreSQL is used again without asking if it stands."""
 _LIMITS = {
     "lock_timeout": "10s",
     "statement_timeout": "20s",
@@ -57,7 +61,12 @@ where it sees in the statement that a single row is wanted."""
 
 
 def open_engine(
-    url: str | URL, connections: int = 5, *, foreign_keys: bool = True, durable: bool = False
+    url: str | URL,
+    connections: int = 5,
+    *,
+    foreign_keys: bool = True,
+    durable: bool = False,
+    planned_once: bool = False,
 ) -> Engine:
     """An engine for `url`; plain `postgresql://` gets the driver that is installed with us.
 
@@ -66,6 +75,7 @@ def open_engine(
         connections: so many at most.
         foreign_keys: whether SQLite sees that they hold.
         durable: whether a commit waits for the disk on SQLite, too.
+        planned_once: whether PostgreSQL makes one plan of a statement for all its parameters.
 
     Raises:
         InvalidSetting: not the URL of a SQLite file or of a PostgreSQL database.
@@ -83,9 +93,11 @@ def open_engine(
         "json_deserializer": _read_json,
     }
     if parsed.drivername == "postgresql+psycopg":
-        return create_engine(
-            _bounded(parsed, durable), pool_pre_ping=True, isolation_level="READ COMMITTED", **pool
+        engine = create_engine(
+            _stated(parsed, durable, planned_once), isolation_level="READ COMMITTED", **pool
         )
+        _ask_the_idle(engine)
+        return engine
     if parsed.drivername not in ("sqlite", "sqlite+pysqlite"):
         raise _unusable(f"it asks for {parsed.drivername!r}")
     if not parsed.database or parsed.database == ":memory:":
@@ -95,14 +107,41 @@ def open_engine(
     return engine
 
 
-def _bounded(url: URL, durable: bool) -> URL:
-    """`url` with time limits; those that it states itself stay."""
+def _stated(url: URL, durable: bool, planned_once: bool) -> URL:
+    """`url` with time limits and how to plan and commit; what it states itself stays."""
     stated = url.query.get("options", "")
-    ours = _LIMITS | ({"synchronous_commit": "on"} if durable else {})
+    ours = dict(_LIMITS)
+    if durable:
+        ours["synchronous_commit"] = "on"
+    if planned_once:
+        ours["plan_cache_mode"] = "force_generic_plan"
     options = " ".join(f"-c {name}={value}" for name, value in ours.items())
     options = f"{options} {stated if isinstance(stated, str) else ' '.join(stated)}"
     missing = {name: value for name, value in _PATIENCE.items() if name not in url.query}
     return url.update_query_dict({**missing, "options": options.strip()})
+
+
+def _ask_the_idle(engine: Engine) -> None:
+    """See that a connection still stands before it is used, unless it has just been used.
+
+    To ask before every transaction, as the pool can by itself, takes three of its seven trips.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def _note(connection: Any, record: ConnectionPoolEntry) -> None:
+        del connection
+        record.info["used"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _ask(connection: Any, record: ConnectionPoolEntry, proxy: object) -> None:
+        del proxy
+        used = record.info.get("used")
+        if used is None or time.monotonic() - used < _FRESH:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError(str(error)) from error  # the pool then makes a new one
 
 
 def _read_json(text: str) -> Any:
@@ -121,8 +160,15 @@ def writing(engine: Engine) -> Engine:
 class Database:
     """The two kinds of transaction; everything in one of them happens at once or not at all."""
 
-    def __init__(self, url: str | URL, connections: int = 15, *, durable: bool = False) -> None:
-        self.engine = open_engine(url, connections, durable=durable)
+    def __init__(
+        self,
+        url: str | URL,
+        connections: int = 15,
+        *,
+        durable: bool = False,
+        planned_once: bool = False,
+    ) -> None:
+        self.engine = open_engine(url, connections, durable=durable, planned_once=planned_once)
         self._writing = writing(self.engine)
         self._turn = threading.Lock() if self.engine.dialect.name == "sqlite" else None
 

@@ -19,6 +19,15 @@ from service.store.values import Json, Lease, StoredArchitecture, Trial
 
 
 @dataclass(frozen=True)
+class Lately:
+    """How long a trial took, in seconds, or how far it is: its latest epoch."""
+
+    state: str
+    seconds: float | None
+    progress: Json | None
+
+
+@dataclass(frozen=True)
 class Trials:
     """Trials as the database has them; every method is one transaction."""
 
@@ -40,7 +49,8 @@ class Trials:
             if metrics.epoch > reached.get(trial, 0):  # or an attempt that goes on repeats it
                 job.reached = reached | {trial: metrics.epoch}
                 job.crashes = 0
-                tell(session, job, EPOCH, metrics.model_dump(mode="json"))
+                told = metrics.model_dump(mode="json")
+                tell(session, job, EPOCH, told, trial=metrics.trial)
 
     def record(self, lease: Lease, result: TrialResult) -> bool:
         """Keep what a trial came to, its architecture and the job's count, all at once.
@@ -103,12 +113,41 @@ class Trials:
             found = session.execute(query).one_or_none() if is_id(architecture_id) else None
             return _architecture(*found) if found else None
 
-    def architectures(self, architecture_ids: Sequence[str]) -> dict[str, Architecture]:
-        """The architectures of these ids."""
-        query = select(ArchitectureRow).where(ArchitectureRow.id.in_(architecture_ids))
+    def results(self, architecture_ids: Sequence[str]) -> dict[str, TrialResult]:
+        """What the trials came to that found the architectures of these ids."""
+        query = select(TrialRow.architecture_id, TrialRow.result).where(
+            TrialRow.architecture_id.in_(architecture_ids), TrialRow.result.is_not(None)
+        )
         with self.database.read() as session:
-            rows = session.scalars(query)
-            return {row.id: Architecture.model_validate(row.document) for row in rows}
+            rows = session.execute(query)
+            found = {str(key): TrialResult.model_validate(result) for key, result in rows}
+            return found
+
+    def running(self, job_id: str) -> list[int]:
+        """The numbers of the trials that have not ended, the latest first."""
+        query = select(TrialRow.number).where(
+            TrialRow.job_id == job_id, TrialRow.state == TrialState.RUNNING
+        )  # in no order: for one, all trials of the job would be gone through
+        with self.database.read() as session:
+            return sorted(session.scalars(query), reverse=True)
+
+    def lately(self, job_ids: Sequence[str], most: int) -> dict[str, list[Lately]]:
+        """Of each job the last `most` trials or so that have ended, and those that run."""
+        query = (
+            select(
+                TrialRow.job_id,
+                TrialRow.state,
+                TrialRow.result["seconds"].as_float(),
+                TrialRow.progress,
+            )
+            .join(JobRow, JobRow.id == TrialRow.job_id)
+            .where(JobRow.id.in_(job_ids), TrialRow.number >= JobRow.trials_done - most)
+        )
+        found: dict[str, list[Lately]] = {job_id: [] for job_id in job_ids}
+        with self.database.read() as session:
+            for job_id, *facts in session.execute(query):
+                found[job_id].append(Lately(*facts))
+        return found
 
 
 def _row(session: Session, job_id: str, number: int) -> TrialRow:

@@ -209,7 +209,7 @@ def _started(
     for number in range(servers):
         port = _free_port()
         url, log = f"http://127.0.0.1:{port}", folder / f"server{number}.log"
-        works = partial(_answers, f"{url}/livez")
+        works = partial(_answers, f"{url}/readyz")
         words = ["serve", "--port", str(port), "--no-worker" if workers else "--worker"]
         command = interpreter.command(setup.command, *words)
         system.servers[url] = Program(command, environment, log, works)

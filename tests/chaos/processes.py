@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -144,6 +145,28 @@ def about(pid: int, file: str) -> bytes:
         return Path(f"/proc/{pid}/{file}").read_bytes()
     except OSError:
         return b""
+
+
+@contextmanager
+def starved(pid: int, share: float, period: float = 1.0) -> Iterator[None]:
+    """Let a process run for this share of the time only, as on a machine that is overloaded."""
+    over = threading.Event()
+
+    def ration() -> None:
+        while not over.is_set():
+            send(pid, signal.SIGSTOP)
+            over.wait((1 - share) * period)
+            send(pid, signal.SIGCONT)
+            over.wait(share * period)
+
+    warden = threading.Thread(target=ration)
+    warden.start()
+    try:
+        yield
+    finally:
+        over.set()
+        warden.join()
+        send(pid, signal.SIGCONT)
 
 
 def send(pid: int | None, number: int) -> int | None:

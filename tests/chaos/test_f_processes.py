@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from service.runs import LEASE
 from service.store.values import State
 from tests.chaos import invariants, quick
 from tests.chaos.harness import Setup, System, on_postgresql, on_sqlite
-from tests.chaos.processes import running, send
+from tests.chaos.processes import running, send, starved
 from tests.chaos.recorder import Recorder
 from tests.service.conftest import wait
 
@@ -101,6 +102,19 @@ def test_the_same_request_at_once_and_after_a_lost_answer_is_one_job(system, cli
     ids.add(client.submit(spec, key="the same"))
     assert len(ids) == 1
     assert len(store.jobs.page(1000)) == before + 1
+
+
+@pytest.mark.chaos
+def test_a_worker_with_a_twentieth_of_a_processor_keeps_its_job(tmp_path):
+    # With the real lease: a worker that breathes rarely must not be taken for dead.
+    with on_postgresql(tmp_path, Setup(jobs=1)) as system, system.store() as store:
+        client = Recorder(list(system.servers), system.token)
+        job_id = begun(store, client.submit(quick.spec(5, trials=1, epochs=400)))
+        with starved(holder(system, job_id).pid, share=0.05):
+            threading.Event().wait(2.5 * LEASE)
+            assert store.jobs.get(job_id).attempt == 1
+        assert (ended(store, job_id).state, store.jobs.get(job_id).attempt) == ("succeeded", 1)
+        assert invariants.examine(system, client, quick.undisturbed).violations == []
 
 
 @pytest.mark.chaos

@@ -5,7 +5,7 @@ Where each fault of the catalogue is looked at:
 F1   a paused worker comes back: test_f_processes; stale attempts: service/test_store
 F2   the reaper dies half-way: here
 F3   two take one item: here; threads: service/test_store
-F4   a live worker is declared dead: here; service/test_store
+F4   a live worker is declared dead: here; test_f_processes; service/test_store
 F5   a torn last record: service/test_migrate, service/test_doctor
 F6   a server dies in a long operation: here (exports); requests: service/test_idempotency
 F6b  the study of a search is gone with its process: test_searching_killed

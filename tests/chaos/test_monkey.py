@@ -80,13 +80,14 @@ def test_nothing_is_lost_or_done_twice_though_processes_die(database, tmp_path):
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_a_blow_every_five_seconds_costs_hardly_any_throughput(database, tmp_path_factory):
     jobs = quick_jobs(MINUTES * 60, trials=4, epochs=4, milliseconds=150)
-    calm = Course(f"{database}, undisturbed", Load(jobs, 1.0))
-    with STARTS[database](tmp_path_factory.mktemp("calm")) as system:
+    calm = Course(f"{database}, undisturbed", Load(jobs[:180], 1.0))
+    setup = Setup(servers=2)
+    with STARTS[database](tmp_path_factory.mktemp("calm"), setup) as system:
         undisturbed, _ = put_through(system, calm)
     title = f"{database}, a blow every 5 s for {MINUTES} min"
     load = Load(jobs, 1.0, cancelled=0.03)
     course = Course(title, load, KINDS[database], every=5.0, seconds=MINUTES * 60)
-    with STARTS[database](tmp_path_factory.mktemp("chaos")) as system:
+    with STARTS[database](tmp_path_factory.mktemp("chaos"), setup) as system:
         ordeal, again = put_through(system, course, undisturbed)
     assert ordeal.kills().total() > MINUTES * 6
     assert max(again) < 30

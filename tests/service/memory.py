@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import plotly.graph_objects  # noqa: F401 - an application imports these two in the background
+
+import resnas.planning  # noqa: F401
+
 MEBIBYTE = 2**20
 
 

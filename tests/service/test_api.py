@@ -7,7 +7,7 @@ import pytest
 from service.app import create_app
 from service.store.values import State
 from service.transitions import Event, moves
-from tests.service.conftest import BODY, ESTIMATE, PROBLEM, SPEC, refused
+from tests.service.conftest import BODY, ESTIMATE, PROBLEM, SPEC, refused, wait
 
 
 def test_a_job_needs_three_fields_and_is_accepted_with_its_estimate(client):
@@ -26,6 +26,7 @@ def test_a_job_needs_three_fields_and_is_accepted_with_its_estimate(client):
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/docs", "/openapi.json", "/"])
 def test_health_and_description_are_public(anonymous, path):
+    wait(lambda: anonymous.get(path).status_code != 503)  # it is not ready before it is warm
     assert anonymous.get(path).status_code == 200
 
 

@@ -216,6 +216,24 @@ def test_of_very_many_dominated_points_a_picture_of_them_is_left(repository, job
     assert all(c.point.macs <= 5000 for c in closer.candidates)
 
 
+def test_a_kept_picture_of_dominated_points_loses_none_of_the_front(repository, job, monkeypatch):
+    monkeypatch.setattr(fronts, "MOST_DOMINATED", 50)
+    monkeypatch.setattr(fronts, "_CELLS", 7)
+    places = [(1_000_000 + 1000 * n, 0.5 * n / 200 + 0.1 * (n % 3)) for n in range(200)]
+    fill(repository, job.id, places)
+    before = asked(repository, job, include_dominated=True)
+    beaten = [c.point for c in before.candidates if not c.dominated][-1]
+
+    spoil(repository, job.id, macs=beaten.macs - 1, val_accuracy=1.0)
+    after = asked(repository, job, include_dominated=True)
+
+    assert numbers(after) == numbers(asked(repository, job))
+    assert 10_000 in numbers(after)
+    assert beaten.number not in numbers(after)
+    shown = {*numbers(after, dominated=True)} - {beaten.number}
+    assert shown == {*numbers(before, dominated=True)}  # one more trial makes no other picture
+
+
 def test_the_best_keeps_to_a_budget_in_milliseconds_as_well(repository):
     spec = SPEC.model_copy(update={"budget_ms": 5.0, "strategy": "budget"})
     timed = repository.jobs.add(spec, ESTIMATE)

@@ -69,7 +69,7 @@ def test_on_a_signal_it_is_not_ready_first_and_gone_when_all_is_answered(server,
     listener.start()
     ready.wait()
     with httpx.Client(base_url=url) as prober, half_asked(url, token) as asked:
-        assert prober.get("/readyz").status_code == 200
+        wait(lambda: prober.get("/readyz").is_success)
         process.send_signal(signal.SIGTERM)
         refusal = wait(lambda: (answer := prober.get("/readyz")).status_code == 503 and answer)
         assert "stopping" in refusal.json()["detail"]

@@ -11,6 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from resnas.results import TrialResult
+from resnas.spec import JobSpec
 from service import interpreter
 from service.errors import StartRefused
 from service.store.migrate import VERSION_TABLE, migrate, migrations
@@ -18,6 +19,8 @@ from service.store.models import Base
 from service.store.repository import Repository
 from service.store.session import open_engine, writing
 from service.store.values import State
+from service.transitions import Event, moves
+from tests.chaos import quick
 
 JOB, ARCHITECTURE, TRIAL, EXPORT = (f"{number:032x}" for number in range(1, 5))
 SPEC = {"backbone": "mobilenet_small", "dataset": "digits", "budget_gmacs": 0.01, "trials": 1}
@@ -197,6 +200,24 @@ def test_a_migration_that_is_killed_at_any_statement_is_as_if_it_had_not_begun(
     assert set(found) == {None if revision == "base" else revision}
     assert schema(database_url) == fresh
     assert revision == "base" or kept(database_url)
+
+
+def test_epochs_that_were_told_before_are_found_by_their_trial(database_url):
+    migrate(database_url)
+    repository = Repository.connect(database_url)
+    job = repository.jobs.add(JobSpec.model_validate(SPEC), {})
+    _, lease = repository.jobs.claim("one", 60, moves(Event.CLAIM))
+    for number in (0, 1):
+        repository.trials.progress(lease, quick.epoch(job.asked(), number, 1, writer=0))
+    told = repository.events.epochs(job.id, [1], 9)
+    engine = writing(open_engine(database_url, foreign_keys=False))
+    with engine.begin() as connection:
+        command.downgrade(migrations(connection), "0003")
+    engine.dispose()
+    migrate(database_url)
+    assert repository.events.epochs(job.id, [1], 9) == told
+    assert [epoch["trial"] for epoch in told] == [1]
+    repository.close()
 
 
 def test_every_migration_can_be_taken_back_and_done_again(database_url, fresh):

@@ -51,7 +51,15 @@ def test_every_refusal_has_the_id_that_the_log_has(client, anonymous, stored, mo
     assert refused(answer, 401)["request_id"] == "who"
 
 
-def test_an_answer_is_a_line_in_the_log_without_the_token(client, front, caplog):
+@pytest.fixture
+def warmed(client):
+    """Whether the application has imported what takes long; it has."""
+    warmed = client.app.state.services.readiness._warmed
+    assert warmed.wait(60)
+    return warmed
+
+
+def test_an_answer_is_a_line_in_the_log_without_the_token(client, front, warmed, caplog):
     caplog.set_level(logging.INFO, "resnas.access")
     client.get(f"/v1/jobs/{front.id}/front?max_gmacs=1")
     client.get("/readyz")
@@ -145,7 +153,10 @@ def test_leases_that_ran_out_and_trials_that_ended_are_counted(client, stored):
         assert after[name] == before.get(name, 0) + 1, name
 
 
-def test_a_server_that_cannot_work_says_why_and_still_lives(client, stored, monkeypatch):
+def test_a_server_that_cannot_work_says_why_and_still_lives(client, stored, warmed, monkeypatch):
+    warmed.clear()
+    assert "begun to start" in refused(client.get("/readyz"), 503)["detail"]
+    warmed.set()
     assert client.get("/readyz").json() == {"status": "ok"}
     monkeypatch.setattr(readiness, "FRESH", 0.0)
     client.app.state.services.readiness._until = 0.0
@@ -170,7 +181,7 @@ def test_a_server_that_cannot_work_says_why_and_still_lives(client, stored, monk
     assert client.get("/livez").status_code == 200
 
 
-def test_readiness_is_looked_up_once_in_a_while(client, stored, monkeypatch):
+def test_readiness_is_looked_up_once_in_a_while(client, stored, warmed, monkeypatch):
     monkeypatch.setattr(readiness, "FRESH", 60.0)
     looks = []
     schema = type(stored).schema

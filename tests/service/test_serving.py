@@ -152,7 +152,7 @@ def test_a_server_says_where_it_listens_and_ends_on_a_signal(tmp_path, number, c
         assert said == {"url": listens.split()[3], "data_dir": said["data_dir"]}
         transport = httpx.HTTPTransport(retries=3)
         with httpx.Client(base_url=said["url"], transport=transport, timeout=30) as client:
-            assert client.get("/readyz").json() == {"status": "ok"}
+            wait(lambda: client.get("/readyz").json() == {"status": "ok"})
             assert client.get("/v1/jobs").status_code == 401
             token = (tmp_path / "data" / "token").read_text().strip()
             headers = {"Authorization": f"Bearer {token}"}

@@ -14,7 +14,8 @@ import torch
 from resnas.datasets._base import AbstractDataset, Split, facts, load
 from resnas.datasets._images import holdout
 from resnas.errors import InvalidSpec
-from resnas.estimating import Estimate, estimate
+from resnas.estimates import Estimate
+from resnas.estimating import estimate
 from resnas.results import Value
 from resnas.spec import JobSpec, SearchSpec, TrainingSpec
 from resnas.storage import write_atomic

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 from sqlalchemy import insert, update
 
-from resnas.results import TrialState
+from resnas.results import Architecture, TrialState
 from resnas.spec import JobSpec
 from service.local_server import LocalServer, local_server
 from service.store.ids import new_id
@@ -26,6 +26,7 @@ from service.store.repository import Repository
 from service.transitions import Event, moves
 from tests.benchmarks._service.together import together
 from tests.service.conftest import ESTIMATE, SPEC, result
+from tests.service.stored import ARCHITECTURE
 
 _CHUNK = 5000
 
@@ -48,7 +49,7 @@ def handouts(url: str, *, jobs: int, owners: int, workers: int, threads: bool) -
 
 
 def _connected(url: str, worker: str) -> tuple[Repository, str]:
-    repository = Repository.connect(url, 1)
+    repository = Repository.connect(url, 1, planned_once=True)  # as a worker does
     repository.ping()
     return repository, worker
 
@@ -88,19 +89,38 @@ def _opened(url: str) -> Iterator[Repository]:
         repository.close()
 
 
-def fill(url: str, trials: int) -> str:
-    """A job with so many completed trials, as a long search would leave them; its id."""
-    draw = random.Random(0)
+def any_sizes(draw: random.Random) -> Architecture:
+    """An architecture of `mobilenet_small` whose maps have any sizes."""
+    before, strides, sizes = 32, {}, {}
+    for stage, largest in ((1, 28), (2, 16), (3, 10)):
+        size = draw.randint(4, min(before, largest))
+        site = f"stage{stage}.0.depthwise.conv"
+        strides[site], sizes[site] = (before / size, before / size), (size, size)
+        before = size
+    return ARCHITECTURE.model_copy(update={"strides": strides, "sizes": sizes})
+
+
+def fill(
+    url: str, trials: int, architecture_of: Callable[[random.Random], Architecture] | None = None
+) -> str:
+    """A job with so many completed trials, as a long search would leave them; its id.
+
+    Args:
+        url: of the database.
+        trials: how many.
+        architecture_of: draws each one's architecture; None: all have the same.
+    """
+    draw, sizes = random.Random(0), random.Random(1)
     with _opened(url) as repository:
         job = repository.jobs.add(JobSpec.model_validate(SPEC), ESTIMATE)
         example = result(0)
-        document = example.architecture.model_dump(mode="json")
         architectures, rows = [], []
         for number in range(trials):
             gmacs = 10 ** draw.uniform(-2, 0.5)
             accuracy = 0.92 - 0.3 * math.exp(-3 * gmacs) + draw.gauss(0, 0.01)
             place = {"macs": int(gmacs * 1e9), "val_accuracy": round(5000 * accuracy) / 5000}
-            architecture = new_id()
+            found = architecture_of(sizes) if architecture_of else example.architecture
+            architecture, document = new_id(), found.model_dump(mode="json")
             architectures.append({"id": architecture, "job_id": job.id, "document": document})
             rows.append(
                 {
@@ -113,7 +133,7 @@ def fill(url: str, trials: int) -> str:
                     "resizer": "dynopool",
                     "architecture_id": architecture,
                     "result": example.model_copy(
-                        update={"number": number, "seed": number} | place
+                        update={"number": number, "seed": number, "architecture": found} | place
                     ).model_dump(mode="json"),
                 }
             )
@@ -126,7 +146,9 @@ def fill(url: str, trials: int) -> str:
 
 def answer(url: str, token: str, path: str, times: int = 15) -> tuple[float, int]:
     """(middle of the milliseconds that a GET takes, bytes of its body)."""
-    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}) as client:
+    with httpx.Client(
+        base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=60
+    ) as client:
         size = len(client.get(path).raise_for_status().content)
         waits = [_timed(lambda: client.get(path)) for _ in range(times)]
     return 1000 * statistics.median(waits), size

@@ -33,3 +33,14 @@ def finished(server: LocalServer) -> Job:
         *_, job = client.watch(submitted.id)
     assert job.state == "succeeded", job.error
     return job
+
+
+@pytest.fixture
+def best(server: LocalServer, finished: Job, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An architecture on the running server, which the commands find."""
+    monkeypatch.setenv("RESNAS_URL", server.url)
+    monkeypatch.setenv("RESNAS_DATA_DIR", str(server.data_dir))
+    with server.client() as client:
+        found = client.front(finished.id).best_under_budget
+    assert found is not None
+    return found.architecture_id

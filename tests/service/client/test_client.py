@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import hashlib
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 
 from resnas.errors import ResnasError
 from resnas.spec import JobSpec
+from service import client as client_module
 from service.answers import Export, Job
 from service.client import Client
 from service.client_errors import (
@@ -218,3 +220,26 @@ def test_another_program_at_the_address_is_recognised(liar: Client) -> None:
 def test_the_server_cannot_choose_the_folder_of_a_file(name: str) -> None:
     with pytest.raises(ValidationError, match="plain file name"):
         Export(id="e", state="succeeded", filename=name)
+
+
+def test_the_examples_of_its_description_run(
+    server: LocalServer, finished: Job, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RESNAS_URL", server.url)
+    monkeypatch.setenv("RESNAS_DATA_DIR", str(server.data_dir))
+    monkeypatch.chdir(tmp_path)
+    found = doctest.testmod(client_module)
+    assert (found.failed, found.attempted > 8) == (0, True)
+    assert [path.suffix for path in (tmp_path / "out").iterdir()] == [".onnx"]
+
+
+def test_a_profile_tells_every_layer_beside_the_human_one(client: Client, finished: Job) -> None:
+    best = client.front(finished.id).best_under_budget
+    assert best is not None
+    profile = client.profile(best.architecture_id)
+    assert profile.gmacs == pytest.approx(best.gmacs)
+    assert profile.human_gmacs == pytest.approx(client.estimate("vgg_small", "digits").human_gmacs)
+    learned = {each.name: each.size for each in profile.maps if each.kind == "resizer"}
+    assert set(learned.values()) == set((best.sizes or {}).values())
+    with pytest.raises(NotFound):
+        client.profile("0" * 32)

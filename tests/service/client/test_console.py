@@ -1,27 +1,34 @@
-"""What the command line draws."""
+"""What the command line shows, at a terminal and elsewhere."""
 
 from __future__ import annotations
 
+import io
+import sys
+from datetime import datetime, timedelta
+
 import pytest
 
-from service.answers import FrontPoint
-from service.console import plot, show_front
+from service.answers import Front, FrontPoint, Job, Spec
+from service.console import clock, share, shortened, show_entries, show_rows, span
+from service.listings import show_front, show_fronts, show_jobs
+
+IDS = ("01a1fec0d3e677b087f6bfa5180942c3", "01a1fec0d3e67bbbbbbbbbbbbbbbbbbb")
 
 
-def point(name: str, gmacs: float, accuracy: float) -> FrontPoint:
-    return FrontPoint(architecture_id=name, gmacs=gmacs, val_accuracy=accuracy)
+def point(name: str, gmacs: float, accuracy: float, **more: object) -> FrontPoint:
+    return FrontPoint(architecture_id=name, gmacs=gmacs, val_accuracy=accuracy, **more)
 
 
-def test_a_plot_has_costs_to_the_right_and_accuracies_upwards() -> None:
-    lines = plot(
-        [point("a", 0.1, 0.9), point("b", 0.2, 0.95), point("c", 0.4, 0.97)], 0.3
-    ).splitlines()
-    marks = {line.index("o"): number for number, line in enumerate(lines) if "o" in line}
-    assert list(marks) == sorted(marks, reverse=True)
-    assert "97.00 %" in lines[0]
-    assert "90.00 %" in lines[11]
-    assert all(line[50] in ":o" for line in lines[:12])
-    assert lines[-1].split() == ["0.1", "0.4", "GMACs"]
+def job(name: str, budget: float, **more: object) -> Job:
+    spec = Spec(backbone="vgg_small", dataset="digits", budget_gmacs=budget)
+    return Job(id=name, state="running", spec=spec, trials_done=1, trials_total=8, **more)
+
+
+class Terminal(io.StringIO):
+    """Where a person looks."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 def test_a_front_of_one_point_is_a_table_only(capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,3 +37,86 @@ def test_a_front_of_one_point_is_a_table_only(capsys: pytest.CaptureFixture[str]
     out = capsys.readouterr().out
     assert "best under the budget" in out
     assert len(out.splitlines()) == 2
+
+
+def test_a_front_says_what_its_points_are(capsys: pytest.CaptureFixture[str]) -> None:
+    best, knee = point("b", 0.4, 0.95, spread=0.0123), point("k", 0.2, 0.94)
+    worse = point("w", 0.3, 0.5, dominated=True)
+    show_front([knee, worse, best], best, 0.5, knee=knee)
+    out = capsys.readouterr().out
+    lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+    assert "95.00 ± 1.23 %" in lines["b"]
+    assert "best under the budget" in lines["b"]
+    assert lines["k"].rstrip().endswith("knee")
+    assert lines["w"].rstrip().endswith("dominated")
+    assert "◆ knee" in lines["●"]
+    assert "budget 0.5 GMACs" in lines["●"]
+
+
+def test_the_fronts_of_several_jobs_are_drawn_with_a_sign_each(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fronts = [Front(points=[point("a", 0.1, 0.9)]), Front(points=[point("b", 0.2, 0.8)])]
+    show_fronts([job("one", 0.3), job("two", 0.3)], fronts)
+    out = capsys.readouterr().out
+    assert out.count("●") == out.count("■") == 2
+
+
+def test_plain_rows_are_tabs_between_whole_values(capsys: pytest.CaptureFixture[str]) -> None:
+    show_jobs([job(IDS[0], 0.25, seconds_left=90.0)], plain=True)
+    row = f"{IDS[0]}\trunning\tvgg_small\tdigits\t0.25\t1/8\t\t2 min\n"
+    assert capsys.readouterr().out == row
+
+
+def test_no_name_is_read_as_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    show_entries([("[red]name[/red]", "a [bold]word")])
+    show_rows(("x",), [["a\tb\nc"]], plain=True)
+    out = capsys.readouterr().out
+    assert "[red]name[/red]" in out
+    assert "a [bold]word" in out
+    assert out.endswith("a b c\n")
+
+
+def test_columns_in_which_nothing_stands_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    show_rows(("one", "two"), [("a", ""), ("b", "")])
+    assert capsys.readouterr().out.split() == ["one", "a", "b"]
+
+
+def test_ids_are_whole_where_no_terminal_is() -> None:
+    assert shortened(IDS) == dict(zip(IDS, IDS, strict=True))
+
+
+def test_ids_are_shortened_at_a_terminal_as_far_as_they_differ(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    assert shortened(IDS[:1]) == {IDS[0]: "01a1fec0d3e6"}
+    assert shortened(IDS) == {IDS[0]: "01a1fec0d3e677", IDS[1]: "01a1fec0d3e67b"}
+    assert shortened(IDS, plain=True) == dict(zip(IDS, IDS, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, ""),
+        (0.2, "1 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (3599, "1 h 00 min"),
+        (4000, "1 h 07 min"),
+        (200_000, "2 d 7 h"),
+    ],
+)
+def test_times_are_told_in_words(seconds: float | None, words: str) -> None:
+    assert span(seconds) == words
+
+
+def test_a_moment_of_another_day_is_told_with_its_day() -> None:
+    now = datetime.now().astimezone()
+    before = now - timedelta(days=2)
+    assert clock(now) == f"{now:%H:%M}"
+    assert clock(before) == f"{before:%Y-%m-%d %H:%M}"
+
+
+def test_an_accuracy_is_told_with_its_spread_where_it_is_known() -> None:
+    assert (share(0.95), share(0.95, 0.01), share(None)) == ("95.00 %", "95.00 ± 1.00 %", "")

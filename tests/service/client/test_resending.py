@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -180,3 +181,37 @@ def test_a_job_is_watched_without_a_stream_too(client: Client, script: Script) -
     seen = [(job.state, job.trials_done) for job in client.watch("j", interval=0)]
     assert seen == [("queued", 0), ("queued", 1), ("succeeded", 1)]
     assert script == []
+
+
+def test_a_watch_outlives_a_server_that_is_away_and_tells_of_it(
+    client: Client, script: Script
+) -> None:
+    now = {"state": "running", "trials_done": 1, "events": 2}
+    ended = {"state": "succeeded", "trials_done": 2, "events": 3}
+    script += [
+        *(answer(200, JOB), stream(2, cut=False), lost, answer(503), answer(200, JOB | now)),
+        *(lost, stream(3), answer(200, JOB | now | ended)),
+    ]
+    told: list[datetime | None] = []
+    before = datetime.now(UTC)
+    seen = [job.trials_done for job in client.watch("j", interval=0, on_line=told.append)]
+    assert seen == [0, 1, 2]
+    assert script == []
+    first, back, second, again = told
+    assert (back, again) == (None, None)
+    assert first is not None
+    assert second is not None
+    assert before <= first <= second <= datetime.now(UTC)
+
+
+def test_a_watch_gives_a_server_up_that_stays_away(client: Client, script: Script) -> None:
+    script += [answer(200, JOB), stream(2), *[lost] * 50]
+    with pytest.raises(ServerUnreachable):
+        list(client.watch("j", interval=0, patience=0.0))
+
+
+def test_waiting_ends_with_what_the_job_came_to(client: Client, script: Script) -> None:
+    failed = {"state": "failed", "events": 2}
+    script += [answer(200, JOB), stream(2), answer(200, JOB | failed)]
+    job = client.wait("j")
+    assert (job.state, job.failure() is not None) == ("failed", True)

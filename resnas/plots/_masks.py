@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from resnas.errors import InvalidSpec
-from resnas.plots._colours import BLUE
+from resnas.plots._style import BLUE
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure, Heatmap, Image

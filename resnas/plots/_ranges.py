@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from resnas.errors import InvalidSpec
-from resnas.plots._colours import BLUE, ORANGE
+from resnas.plots._style import BLUE, ORANGE
 from resnas.resizers._base import AbstractResizer
 from resnas.results import Size
 
@@ -99,7 +99,7 @@ def aggregation_range(
         title=title,
         template="plotly_white",
         plot_bgcolor="#DDDDDD",  # shows between the pixels
-        coloraxis=_colours(shares),
+        coloraxis=_style(shares),
         legend={"orientation": "h", "y": -0.14 / down, "yanchor": "top"},
         width=420 * across + 140,
         height=400 * down + 160,
@@ -125,7 +125,7 @@ def _arrow(resizer: AbstractResizer, size: Size) -> str:
     return f"{size[0]}×{size[1]} to {height}×{width}"
 
 
-def _colours(shares: Sequence[Tensor]) -> dict[str, Any]:
+def _style(shares: Sequence[Tensor]) -> dict[str, Any]:
     """One scale for all panels, white at 0; with a side for negative shares if there are some."""
     bar = {"title": "contribution", "tickformat": ".0%"}
     most = max(float(share.abs().max()) for share in shares)

@@ -1,0 +1,1 @@
+"""Three worked examples; `README.md` beside this file leads through them."""
