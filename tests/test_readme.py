@@ -130,6 +130,7 @@ def surroundings(folder: Path, server: LocalServer) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "RESNAS_DATA_DIR": str(server.data_dir),
         "RESNAS_URL": server.url,
+        "RESNAS_EXECUTOR": "inline",
     }
 
 

@@ -118,10 +118,7 @@ def measure(folder: Path, trials: int, theirs: int) -> Iterator[Row]:
         page.context.close()
         with study.served(storage) as address:
             there, page = _middle(
-                [
-                    pages.load(browser, f"{address}/dashboard/studies/1/analytics", _THEIRS)
-                    for _ in range(3)
-                ]
+                [pages.load(browser, f"{address}/dashboard/studies/1", _THEIRS) for _ in range(3)]
             )
             page.context.close()
         yield f"Optuna's dashboard, a study of {theirs:,} trials", _told(there)

@@ -172,6 +172,7 @@ def test_the_folder_comes_from_the_environment_and_has_to_be_there(tmp_path, own
     assert Settings.load(data_dir=tmp_path / "data").backbones_dir is None
 
 
+@pytest.mark.chaos
 def test_a_worker_searches_and_exports_an_own_backbone(settings, monkeypatch, tmp_path):
     """The settings alone say where it is: the driver processes hear it from their worker."""
     monkeypatch.chdir(tmp_path)

@@ -222,6 +222,7 @@ def test_the_server_cannot_choose_the_folder_of_a_file(name: str) -> None:
         Export(id="e", state="succeeded", filename=name)
 
 
+@pytest.mark.chaos
 def test_the_examples_of_its_description_run(
     server: LocalServer, finished: Job, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

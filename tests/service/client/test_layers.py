@@ -36,6 +36,7 @@ def test_layers_are_listed_without_a_server(resnas):
     assert {"phc", "cas", "pas"} <= {entry["name"] for entry in json.loads(out)}
 
 
+@pytest.mark.chaos
 def test_a_job_with_layers_is_run_and_exported(
     resnas, server: LocalServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
