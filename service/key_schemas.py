@@ -67,5 +67,5 @@ class KeyRequest(Value):
     )
     expires_in_minutes: Annotated[int | None, Field(strict=True, ge=1, le=_MOST_MINUTES)] = None
     unless_usable: Annotated[
-        bool, Field(description="make none where the owner has one that opens as much")
+        bool, Field(strict=True, description="make none where the owner has one that opens as much")
     ] = False

@@ -65,6 +65,8 @@ _EXPORT = {"show_export": "How it is", "fetch_export": "Its file, once it has su
 _FOUND = {
     "show_architecture": "The cheapest network of the front",
     "show_profile": "The same, layer by layer",
+    "draw_ladder": "Its feature maps",
+    "draw_layers": "Its cost by layer",
 }
 _LINKS: dict[tuple[str, str], tuple[str, str, dict[str, str]]] = {
     ("submit", "202"): ("job_id", "$response.body#/id", _JOB),

@@ -204,6 +204,8 @@ class ArchitectureAnswer(Answer):
     architecture: Architecture
     trial: TrialResult
     gmacs: float | None
+    spread: float | None = Field(description="one standard error of the validation accuracy")
+    aim: str = Field(description="what set its cost, for a person to read")
     created_at: datetime
 
     @classmethod
@@ -215,6 +217,8 @@ class ArchitectureAnswer(Answer):
             architecture=found.architecture,
             trial=found.result,
             gmacs=found.result.gmacs,
+            spread=found.result.spread,
+            aim=found.result.aim,
             created_at=found.created_at,
         )
 

@@ -31,6 +31,16 @@ _STREAM = "text/event-stream"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _Number = Annotated[int, Query(ge=0, lt=2**31, description="only events after this number")]
 
+_EVENT = {  # one of the stream's: in OpenAPI 3.1 that is what a schema of such a stream describes
+    "type": "object",
+    "required": ["event", "id", "data"],
+    "properties": {
+        "event": {"enum": ["state", "epoch", "trial"]},
+        "id": {"type": "string", "pattern": "^[0-9]+$"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
+
 router = APIRouter(tags=["jobs"])
 
 
@@ -41,7 +51,7 @@ router = APIRouter(tags=["jobs"])
         200: {
             "description": "The events: a stream that goes on until the job has ended, each with "
             "its number as `id`; or a page of them, where JSON alone is accepted",
-            "content": {_STREAM: {"schema": {"type": "string"}}},
+            "content": {_STREAM: {"schema": _EVENT}},
         },
         204: {"description": "The job has ended, and there is nothing new: do not come back"},
     },

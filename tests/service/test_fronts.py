@@ -250,6 +250,8 @@ def test_the_best_keeps_to_a_budget_in_milliseconds_as_well(repository):
     assert bests[untimed.id].number == 1
     assert asked(repository, timed).best.number == 2
     assert numbers(asked(repository, timed)) == [0, 1]
+    assert numbers(asked(repository, timed), dominated=True) == [2]  # shown, for it is the best
+    assert numbers(asked(repository, untimed), dominated=True) == []
 
 
 def test_a_job_without_trials_has_an_empty_front(repository, job):
