@@ -4,6 +4,7 @@
 // moves a ring and draws nothing again.
 
 import { h, svg } from "./dom.js";
+import { atMostEvery } from "./pace.js";
 import * as theme from "./theme.js";
 
 const CONFIG = { displaylogo: false, displayModeBar: false, responsive: false };
@@ -26,25 +27,6 @@ export function plotly() {
     document.head.append(script);
   });
   return loading;
-}
-
-/** Calls `wanted` at most once in `period` milliseconds, at once when it was quiet before. */
-export function atMostEvery(period, wanted) {
-  let timer = null;
-  let last = -Infinity;
-  const run = () => {
-    timer = null;
-    last = performance.now();
-    wanted();
-  };
-  const ask = () => {
-    timer ??= setTimeout(run, Math.max(0, last + period - performance.now()));
-  };
-  ask.cancel = () => {
-    clearTimeout(timer);
-    timer = null;
-  };
-  return ask;
 }
 
 const charts = new Set();

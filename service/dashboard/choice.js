@@ -24,11 +24,11 @@ export class Choice {
     this.#tell();
   }
 
-  /** Shows what is chosen of a front. */
-  show({ front, selected }) {
+  /** Shows what is chosen of a front; `limit` has the words for the best. */
+  show({ front, selected, limit }) {
     this.selected = selected;
     const chips = selected.map((point, at) => this.#chip(point, selected.length > 1 ? "AB"[at] : ""));
-    const key = JSON.stringify([front.best_under_budget, front.knee, selected]);
+    const key = JSON.stringify([front.best_under_budget, front.knee, selected, limit]);
     if (key === this.shown) return;
     this.shown = key;
     const held = this.node.contains(document.activeElement) ? document.activeElement.textContent : null;
@@ -36,7 +36,7 @@ export class Choice {
     this.chips.hidden = selected.length === 0;
     this.offers.replaceChildren(
       ...[
-        front.best_under_budget && this.#offer("Best under the budget", front.best_under_budget),
+        front.best_under_budget && this.#offer(capital(limit.name), front.best_under_budget),
         front.knee && this.#offer("Knee", front.knee),
         selected.length === 1 && front.points.length > 1 && this.second,
         selected.length > 0 && h("button", { type: "button", class: "quiet", on: { click: this.on.onClear } }, "Clear"),
@@ -71,3 +71,5 @@ export class Choice {
     return h("li", null, name && h("span", { class: "letter" }, name), text, drop);
   }
 }
+
+const capital = (text) => text[0].toUpperCase() + text.slice(1);

@@ -32,6 +32,7 @@ export function announce(text) {
 export const format = {
   gmacs: (value) => (known(value) ? significant(value) : "–"),
   share: (value) => (known(value) ? `${(100 * value).toFixed(1)} %` : "–"),
+  milliseconds: (value) => (known(value) ? `${significant(value)} ms` : "–"),
   seconds: (value) => (known(value) ? duration(Math.round(value)) : "–"),
   date: (text) => (text ? moment(new Date(text)) : "–"),
 };

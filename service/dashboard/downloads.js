@@ -22,7 +22,9 @@ export class TakeIt {
     this.alive = new AbortController();
     this.network = h("div");
     this.code = h("div", { class: "snippets" });
-    this.node = h("div", { class: "take" }, this.network, this.#wholeFront(), this.code);
+    this.none = h("p", { class: "dim", role: "status" });
+    this.whole = this.#wholeFront();
+    this.node = h("div", { class: "take" }, this.network, this.whole, this.code);
     this.shown = null;
   }
 
@@ -30,6 +32,7 @@ export class TakeIt {
   show({ job, front, shown }) {
     this.front = front;
     this.title = nameOf(job);
+    this.#allow();
     const key = shown.map((point) => point.architecture_id).join();
     if (key === this.shown) return;
     this.shown = key;
@@ -68,6 +71,7 @@ export class TakeIt {
       "section",
       null,
       h("h3", null, "The front"),
+      this.none,
       h(
         "ul",
         { class: "downloads" },
@@ -78,6 +82,16 @@ export class TakeIt {
     );
   }
 
+  /** Offers to save the front only where there is one. */
+  #allow() {
+    const none = this.front.points.length === 0;
+    this.none.hidden = !none;
+    this.none.textContent = none ? "There is no front to save." : "";
+    for (const button of this.whole.querySelectorAll("button")) {
+      button.disabled = none || button.hasAttribute("aria-busy");
+    }
+  }
+
   #button(title, use, act) {
     const told = h("span", { class: "dim told", role: "status" }, use);
     const button = h("button", { type: "button" }, title);
@@ -86,6 +100,7 @@ export class TakeIt {
     };
     button.addEventListener("click", async () => {
       button.disabled = true;
+      button.setAttribute("aria-busy", "true");
       try {
         tell("preparing …");
         await act(tell);
@@ -94,7 +109,9 @@ export class TakeIt {
       } catch (error) {
         if (!this.alive.signal.aborted) tell([error.detail ?? error.message, error.next_step].filter(Boolean).join(". "));
       } finally {
+        button.removeAttribute("aria-busy");
         button.disabled = false;
+        this.#allow();
       }
     });
     return h("li", null, button, told);

@@ -61,13 +61,13 @@ export class FrontPanel {
     if (document.activeElement !== this.least) this.least.value = percent;
   }
 
-  /** Draws `figure` of `front`, or says why there is nothing to draw. */
-  async show(figure, front, job) {
+  /** Draws `figure` of `front`, or says why there is nothing; `limit` has the words for the best. */
+  async show(figure, front, job, limit) {
     const none = front.points.length === 0;
     this.instead.replaceChildren(...(none ? [nothing(job, this.read())] : []));
     this.chart.node.hidden = none;
-    this.told.textContent = none ? "" : said(front, job);
-    if (!none) await this.chart.draw(figure, said(front, job));
+    this.told.textContent = none ? "" : said(front, limit);
+    if (!none) await this.chart.draw(figure, said(front, limit));
   }
 
   /** Rings the chosen points. */
@@ -96,18 +96,17 @@ export class FrontPanel {
 }
 
 /** The front in a sentence, for those who do not see it, and as a caption. */
-export function said(front, job) {
+function said(front, limit) {
   const efficient = front.points.filter((point) => !point.dominated);
   const beaten = front.points.length - efficient.length;
   const unknown = front.points.filter((point) => !Number.isFinite(point.val_accuracy)).length;
-  const budget = format.gmacs(job.spec.budget_gmacs);
   const best = front.best_under_budget;
   const count = efficient.length === 1 ? "One point on the front" : `${efficient.length} points on the front`;
   return [
     beaten ? `${count}, ${beaten} dominated.` : `${count}.`,
     best
-      ? `Best under the budget of ${budget} GMACs: ${format.share(best.val_accuracy)} at ${format.gmacs(best.gmacs)} GMACs.`
-      : `None of them keeps within the budget of ${budget} GMACs.`,
+      ? `${limit.caption}: ${format.share(best.val_accuracy)} at ${format.gmacs(best.gmacs)} GMACs.`
+      : limit.none,
     unknown ? `${unknown} without an accuracy that is a number: listed, not drawn.` : "",
     front.thinned ? `Of ${front.total} trials some dominated ones are left out here.` : "",
   ]

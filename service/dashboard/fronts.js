@@ -17,6 +17,7 @@ export function mount(root, place) {
     note: h("div", { role: "status" }),
     picker: h("div", { class: "filters" }),
     rows: h("div"),
+    title: h("h1", { tabindex: "-1" }, "Fronts over one another"),
     jobOf: new Map(),
   };
   view.chart = new Chart("Fronts of several jobs", { onPoint: (id) => open(view, id) });
@@ -24,7 +25,7 @@ export function mount(root, place) {
   view.chart.node.hidden = true;
   const about = "Each stair is the front of one job. A click on a point opens it in its job.";
   root.append(
-    h("div", { class: "fronts" }, h("h1", null, "Fronts over one another"), h("p", { class: "dim" }, about),
+    h("div", { class: "fronts" }, view.title, h("p", { class: "dim" }, about),
       view.picker, view.note, view.chart.node, view.rows),
   );
   show(view, place);
@@ -45,9 +46,10 @@ async function show(view, place) {
   view.note.replaceChildren(loading("Loading the fronts"));
   try {
     const known = await Promise.all(ids.slice(0, MOST).map((id) => ofJob(id, signal)));
+    signal.throwIfAborted();
     const found = known.filter(({ job }) => job);
     const told = [...known.filter(({ job }) => !job).map(missing), ids.length > MOST && tooMany(ids)];
-    view.rows.replaceChildren(...(found.length ? [table(view, found)] : []));
+    list(view, found);
     view.jobOf = new Map(found.flatMap(({ job, front }) => front.points.map((point) => [point.architecture_id, job.id])));
     await pick(view, found, signal);
     await draw(view, found, told.filter(Boolean), signal);
@@ -94,22 +96,43 @@ async function pick(view, found, signal) {
   const options = more.map((job) => h("option", { value: job.id }, `${nameOf(job)}, ${format.date(job.created_at)}`));
   const select = h("select", { on: { change: () => choose([...ids, select.value]) } }, h("option", { value: "" }, "choose a job"), options);
   const full = ids.length >= MOST || more.length === 0;
+  const held = view.picker.contains(document.activeElement);
   view.picker.replaceChildren(...(full ? [] : [h("label", null, "Add ", select)]));
+  if (held) (full ? drops(view).at(-1) : select)?.focus();
 }
 
 function choose(ids) {
   replace(new URLSearchParams(ids.filter(Boolean).map((id) => ["job", id])), { entry: true });
 }
 
-function table(view, found) {
+/** The rows of what was found; who has left one out goes on at the one that has moved up. */
+function list(view, found) {
+  const at = drops(view).indexOf(document.activeElement);
+  view.rows.replaceChildren(...(found.length ? [table(found), ...unlike(found)] : []));
+  if (at >= 0) (drops(view)[at] ?? drops(view).at(-1) ?? view.title).focus();
+}
+
+const drops = (view) => [...view.rows.querySelectorAll("button")];
+
+/** Whether their hypervolumes are measured from one corner, and can be compared. */
+const areLike = (found) => new Set(found.map(({ front: { reference: r } }) => `${r.val_accuracy} ${r.gmacs}`)).size === 1;
+
+function unlike(found) {
+  if (areLike(found)) return [];
+  const why = "Hypervolumes are left out: the most GMACs that can be reached differ between these jobs, and with them the corner that is measured from.";
+  return [h("p", { class: "dim" }, why)];
+}
+
+function table(found) {
   const titles = ["Job", "State", "Points", "Cheapest", "Most accurate", "Best under its budget", "Hypervolume", ""];
   const ids = found.map(({ job }) => job.id);
+  const like = areLike(found);
   const at = (point) => (point ? `${format.share(point.val_accuracy)} at ${format.gmacs(point.gmacs)}` : "–");
   const row = ({ job, front }) => {
     const drop = () => choose(ids.filter((id) => id !== job.id));
     const name = `${nameOf(job)}, ${format.date(job.created_at)}`;
     const cells = [stateMark(job.state), front.points.length, at(front.points[0]), at(front.points.at(-1)),
-      at(front.best_under_budget), front.hypervolume.toPrecision(4),
+      at(front.best_under_budget), like ? front.hypervolume.toPrecision(4) : "–",
       h("button", { type: "button", class: "quiet", "aria-label": `Leave out ${name}`, on: { click: drop } }, "×")];
     return h("tr", null, h("th", { scope: "row" }, h("a", { href: href("job", job.id) }, name)), cells.map((cell) => h("td", null, cell)));
   };

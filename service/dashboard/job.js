@@ -2,7 +2,6 @@
 
 import { href, replace } from "./address.js";
 import { aborted, get } from "./api.js";
-import { atMostEvery } from "./chart.js";
 import { Choice } from "./choice.js";
 import { Compare } from "./compare.js";
 import { Curves } from "./curves.js";
@@ -12,10 +11,12 @@ import { FrontPanel } from "./front.js";
 import { JobHead } from "./jobhead.js";
 import { STATES } from "./jobrows.js";
 import { Shapes } from "./ladder.js";
+import { limitOf } from "./limit.js";
 import { follow } from "./live.js";
+import { atMostEvery, oneAtATime } from "./pace.js";
 import { Parallel } from "./parallel.js";
 import { chosenOf, filtersOf, paramsOf, queryOf } from "./place.js";
-import { resolve } from "./selection.js";
+import { Points } from "./selection.js";
 import { loading, problem } from "./states.js";
 import { FrontTable } from "./table.js";
 import { Tabs } from "./tabs.js";
@@ -44,7 +45,9 @@ class JobPage {
     this.hovered = null;
     this.selected = [];
     this.happened = 0;
+    this.lost = false;
     this.stop = () => {};
+    this.known = new Points(place.id, this.gone.signal);
     this.head = new JobHead((job) => this.#changed(job));
     const on = {
       onSelect: (id, also) => this.#select(id, also),
@@ -60,24 +63,30 @@ class JobPage {
     this.points = h("section", { class: "points", "aria-label": "Points" }, this.choice.node, this.table.node);
     this.tabs = new Tabs(TABS, (tab) => this.#go({ tab }));
     this.views = new Map();
-    this.notice = h("div", { role: "status" });
+    // One for each thing that can go wrong, so that none says what another one has to say.
+    const notice = () => h("div", { role: "status" });
+    this.notices = { job: notice(), front: notice(), choice: notice() };
     this.body = h("div", { class: "job-body" }, loading("Loading the front"));
-    this.node = h("div", { class: "job" }, this.head.node, this.notice, this.body);
-    this.refresh = atMostEvery(1000, () => this.#refresh());
-    this.refreshJob = atMostEvery(2000, () => this.#refreshJob());
+    this.node = h("div", { class: "job" }, this.head.node, ...Object.values(this.notices), this.body);
+    this.reload = oneAtATime(() => this.#refresh());
+    this.refresh = atMostEvery(1000, this.reload);
+    this.refreshJob = atMostEvery(2000, oneAtATime(() => this.#refreshJob()));
   }
 
-  /** Loads everything for the first time. */
+  /** Loads everything for the first time: the job first, so that no event of it is missed. */
   async start() {
     try {
-      const [job] = await Promise.all([this.#get(this.base), this.#load()]);
+      const job = await this.#get(this.base);
+      this.happened = job.events;
       this.#showJob(job);
+      await this.#load();
       this.body.replaceChildren(
         h("div", { class: "overview" }, this.front.node, this.points),
         this.tabs.node,
       );
       await this.#show();
       this.#follow();
+      if (this.#isNarrowed()) this.reload();
     } catch (error) {
       if (!aborted(error)) this.body.replaceChildren(...this.#failed(error));
     }
@@ -90,13 +99,20 @@ class JobPage {
   }
 
   /** Goes to another place of the same job. */
-  async update(place) {
-    const before = filtersOf(this.place.params);
+  update(place) {
     this.place = place;
     if (!this.loaded) return;
-    const narrowed = JSON.stringify(before) !== JSON.stringify(filtersOf(place.params));
-    if (narrowed) await this.#refresh();
-    else await this.#showChoice();
+    if (!this.#isNarrowed()) {
+      this.#showChoice();
+      return;
+    }
+    this.asked.abort();
+    this.reload();
+  }
+
+  /** Whether the address asks for another part of the front than was asked for. */
+  #isNarrowed() {
+    return JSON.stringify(this.filters) !== JSON.stringify(filtersOf(this.place.params));
   }
 
   #get(path) {
@@ -105,32 +121,37 @@ class JobPage {
 
   /** The front and its picture, as the address narrows them. */
   async #load() {
-    this.asked?.abort();
+    this.filters = filtersOf(this.place.params);
     this.asked = new AbortController();
     const signal = AbortSignal.any([this.gone.signal, this.asked.signal]);
-    const query = queryOf(filtersOf(this.place.params));
+    const limit = limitOf(this.job.spec, this.filters);
+    const query = queryOf(this.filters);
     const [front, figure] = await Promise.all([
       get(`${this.base}/front?${query}`, { signal }),
       get(`${this.base}/figures/front?${query}`, { signal }),
     ]);
-    this.loaded = { front, figure };
+    this.loaded = { front, figure, limit };
   }
 
   async #refresh() {
     try {
       await this.#load();
-      this.notice.replaceChildren();
+      this.notices.front.replaceChildren();
       await this.#show();
     } catch (error) {
-      if (!aborted(error)) this.notice.replaceChildren(problem(error, () => this.#refresh()));
+      if (!aborted(error)) this.notices.front.replaceChildren(problem(error, this.reload));
     }
   }
 
   async #refreshJob() {
+    const before = this.job;
     try {
-      this.#showJob(await this.#get(this.base));
+      const job = await this.#get(this.base);
+      this.notices.job.replaceChildren();
+      if (this.job === before) this.#showJob(job);
+      else this.refreshJob(); // it was cancelled or queued again meanwhile
     } catch (error) {
-      if (!aborted(error) && error.status !== 0) this.notice.replaceChildren(problem(error));
+      if (!aborted(error) && error.status !== 0) this.notices.job.replaceChildren(problem(error));
     }
   }
 
@@ -140,29 +161,41 @@ class JobPage {
   }
 
   async #show() {
-    const { front, figure } = this.loaded;
+    const { front, figure, limit } = this.loaded;
     this.front.write(filtersOf(this.place.params));
     this.points.hidden = front.points.length === 0;
-    this.table.show(front);
-    const drawn = this.front.show(figure, front, this.job);
-    drawn.catch((error) => this.notice.replaceChildren(problem(error, () => this.#show())));
+    this.table.show(front, limit);
+    const drawn = this.front.show(figure, front, this.job, limit);
+    drawn.catch((error) => this.notices.front.replaceChildren(problem(error, () => this.#show())));
     await this.#showChoice();
   }
 
-  /** Shows what the address chooses, and says what of it there is not. */
+  /** Shows what the address chooses, and the tab, which waits for no answer about the choice. */
   async #showChoice() {
     const asked = chosenOf(this.place.params);
-    const { found, missing } = await resolve(asked, this.loaded.front, this.job.id, this.gone.signal);
-    if (asked.join() !== chosenOf(this.place.params).join()) return; // it was changed meanwhile
-    this.selected = found;
-    if (missing.length) {
-      const text = `This job has no architecture ${missing.join(" and ")}; the choice goes on without it.`;
-      this.notice.replaceChildren(h("p", { class: "dropped" }, text));
-      this.#choose(found.map((point) => point.architecture_id), { entry: false });
+    if (this.views.size) this.#showTab();
+    else this.tabs.show(this.place.params.get("tab")); // what it offers is not asked for in vain
+    try {
+      const answer = await this.known.find(asked, this.loaded.front);
+      if (asked.join() === chosenOf(this.place.params).join()) this.#take(answer);
+    } catch (error) {
+      if (aborted(error)) return;
+      this.notices.choice.replaceChildren(problem(error, () => this.#showChoice()));
     }
-    this.choice.show({ front: this.loaded.front, selected: found });
+    const { front, limit } = this.loaded;
+    this.choice.show({ front, selected: this.selected, limit });
     this.#mark();
     this.#showTab();
+  }
+
+  /** Takes up what was found of the choice, and says what there is not. */
+  #take({ found, missing }) {
+    this.selected = found;
+    this.notices.choice.querySelector(".problem")?.remove();
+    if (missing.length === 0) return;
+    const text = `This job has no architecture ${missing.join(" and ")}; the choice goes on without it.`;
+    this.notices.choice.replaceChildren(h("p", { class: "dropped" }, text));
+    this.#choose(this.#ids(), { entry: false });
   }
 
   #showTab() {
@@ -211,6 +244,7 @@ class JobPage {
 
   #choose(ids, { entry = true, tab = null } = {}) {
     this.choice.wait(false);
+    if (entry) this.notices.choice.replaceChildren();
     if (entry) announce(["Nothing is chosen", "One point is chosen", "Two points are chosen"][ids.length]);
     this.#go({ chosen: ids, ...(tab && { tab }) }, entry);
   }
@@ -226,7 +260,7 @@ class JobPage {
     this.stop();
     if (STATES[this.job.state]?.ended) return;
     this.stop = follow(this.job.id, {
-      after: this.job.events,
+      after: this.happened,
       onEvent: (event) => this.#heard(event),
       onState: (line) => this.#line(line),
     });
@@ -241,12 +275,17 @@ class JobPage {
 
   #line(line) {
     this.head.showLine(line);
-    if (line.ended) this.refreshJob();
+    const found = this.lost && (line.connected || line.ended);
+    this.lost = !line.connected && !line.ended;
+    if (found || line.ended) this.refreshJob();
+    if (found) this.refresh();
   }
 
   #changed(job) {
     this.#showJob(job);
     this.#follow();
+    this.refresh();
+    this.refreshJob();
   }
 
   dispose() {

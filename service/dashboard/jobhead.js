@@ -17,6 +17,7 @@ export class JobHead {
     this.progress = h("progress", { max: "1", value: 0, "aria-label": "Trials done" });
     this.line = h("p", { class: "line", role: "status" });
     this.failure = h("div");
+    this.refused = h("div");
     this.node = h(
       "header",
       { class: "job-head" },
@@ -25,6 +26,7 @@ export class JobHead {
       this.progress,
       this.line,
       this.failure,
+      this.refused,
     );
   }
 
@@ -35,17 +37,22 @@ export class JobHead {
     this.title.textContent = nameOf(job);
     this.progress.max = job.trials_total || 1;
     this.progress.value = job.trials_done;
-    this.progress.hidden = STATES[job.state]?.ended ?? false;
+    this.progress.hidden = hasEnded(job);
+    if (hasEnded(job)) this.#sayLine("", false);
     this.facts.replaceChildren(...factsOf(job));
     this.#showState(job);
     this.#showFailure(job);
   }
 
-  /** Tells whether news come in; `since` is when something was last heard. */
+  /** Tells whether news come in, as long as there will be any; `since` is when there were some. */
   showLine({ connected, since, ended, problem: refused }) {
+    if (hasEnded(this.job)) return;
     const lost = !connected && !ended;
     const text = refused ? `No news any more: ${refused.detail}` : `Reconnecting, data from ${format.date(since)}`;
-    const said = lost ? text : connected ? "Live" : "";
+    this.#sayLine(lost ? text : connected ? "Live" : "", lost);
+  }
+
+  #sayLine(said, lost) {
     if (this.line.textContent !== said) this.line.textContent = said;
     this.line.classList.toggle("lost", lost);
   }
@@ -88,21 +95,26 @@ export class JobHead {
     const act = async () => {
       const keep = action === "cancel" ? "Let it run" : "Leave it";
       if (!(await confirmed(`${word} ${nameOf(this.job)}?`, text, `${word} the job`, keep))) return;
+      this.refused.replaceChildren();
       try {
         this.onChanged(await post(`/v1/jobs/${encodeURIComponent(this.job.id)}:${action}`));
       } catch (error) {
-        this.failure.replaceChildren(problem(error));
+        this.refused.replaceChildren(problem(error));
       }
     };
     return h("button", { type: "button", on: { click: act } }, word);
   }
 }
 
+const hasEnded = (job) => STATES[job.state]?.ended ?? false;
+
 function factsOf(job) {
   const { spec, best } = job;
+  const none = hasEnded(job) ? "none" : "none yet";
+  const time = Number.isFinite(spec.budget_ms) ? ` and ${format.milliseconds(spec.budget_ms)}` : "";
   const facts = [
-    ["Budget", `${format.gmacs(spec.budget_gmacs)} GMACs`],
-    ["Best under it", best ? `${format.share(best.val_accuracy)} at ${format.gmacs(best.gmacs)} GMACs` : "none yet"],
+    ["Budget", `${format.gmacs(spec.budget_gmacs)} GMACs${time}`],
+    ["Best under it", best ? `${format.share(best.val_accuracy)} at ${format.gmacs(best.gmacs)} GMACs` : none],
     ["Trials", `${job.trials_done} of ${job.trials_total}`],
     Number.isFinite(job.seconds_left) && ["Time left", `about ${format.seconds(job.seconds_left)}`],
     ["Human", `${format.gmacs(job.estimate?.human_gmacs)} GMACs`],

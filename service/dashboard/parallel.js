@@ -1,8 +1,8 @@
 // Parallel coordinates: a line for every point across its figures, brushed by pointer or by number.
 
 import { axesOf } from "./axes.js";
-import { atMostEvery } from "./chart.js";
 import { h, svg } from "./dom.js";
+import { atMostEvery } from "./pace.js";
 import { empty } from "./states.js";
 
 const MOST_LINES = 2000;
@@ -28,7 +28,11 @@ export class Parallel {
       },
     });
     this.told = h("p", { class: "parallel-told", role: "status" });
-    this.fields = h("div", { class: "brushes" });
+    this.typed = null; // the field that somebody types in
+    const left = () => {
+      this.typed = null;
+    };
+    this.fields = h("div", { class: "brushes", on: { focusout: left } });
     // Above the picture, so that thousands of lines are not painted again when one is lifted.
     this.over = svg("svg", { class: "parallel parallel-over", "aria-hidden": "true" });
     this.scroll = h("div", { class: "parallel-scroll" }, this.picture, this.over);
@@ -167,6 +171,7 @@ export class Parallel {
 
   #cancel() {
     this.brushing = null;
+    this.typed = null;
     this.#offerFields();
     this.redraw();
   }
@@ -193,22 +198,27 @@ export class Parallel {
   }
 
   #offerFields() {
-    if (this.fields.contains(document.activeElement)) return;
+    if (this.typed) return; // a number may be half written
+    const held = this.fields.contains(document.activeElement) ? wordOf(document.activeElement) : null;
     const reset = () => {
       for (const axis of this.axes) axis.range = null;
       this.#cancel();
     };
     const clear = h("button", { type: "button", class: "quiet", on: { click: reset } }, "Clear all limits");
     this.fields.replaceChildren(...this.axes.map((axis) => this.#limits(axis)), clear);
+    if (held) [...this.fields.querySelectorAll("input, button")].find((one) => wordOf(one) === held)?.focus();
   }
 
   #limits(axis) {
     const field = (end) => {
       const change = (event) => {
-        const range = axis.range ?? [-Infinity, Infinity];
+        this.typed = event.target;
+        const present = this.axes.find((one) => one.key === axis.key); // new ones come with new points
+        if (!present) return;
+        const range = present.range ?? [-Infinity, Infinity];
         const typed = Number.parseFloat(event.target.value) / axis.factor;
         range[end] = Number.isFinite(typed) ? typed : [-Infinity, Infinity][end];
-        axis.range = range.some(Number.isFinite) ? range : null;
+        present.range = range.some(Number.isFinite) ? range : null;
         this.redraw();
       };
       const value = axis.range && Number.isFinite(axis.range[end]) ? Number((axis.range[end] * axis.factor).toPrecision(3)) : "";
@@ -230,10 +240,13 @@ export class Parallel {
   }
 }
 
-/** How high a line stands at `x`; infinitely high beside its ends. */
+/** What a field or a button is called. */
+const wordOf = (node) => node.getAttribute("aria-label") ?? node.textContent;
+
 /** Where the text of a tick stands, so that no line that ends at the tick goes through it. */
 const beside = (share) => (share === 0 ? 14 : share === 1 ? -4 : 4);
 
+/** How high a line stands at `x`; infinitely high beside its ends. */
 function heightAt(ends, x) {
   for (let at = 1; at < ends.length; at += 1) {
     const [[x0, y0], [x1, y1]] = [ends[at - 1], ends[at]];

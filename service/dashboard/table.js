@@ -7,7 +7,7 @@ const MOST_ROWS = 200; // more are there when asked for; a page of thousands of 
 const COLUMNS = [
   { key: "gmacs", title: "GMACs", of: (point) => point.gmacs, text: (point) => format.gmacs(point.gmacs) },
   { key: "accuracy", title: "Accuracy", of: (point) => point.val_accuracy, text: accuracyOf },
-  { key: "remark", title: "Remark", text: (point, front) => wordsOf(point, front).join(", ") },
+  { key: "remark", title: "Remark", text: (point, front, limit) => wordsOf(point, front, limit).join(", ") },
   { key: "test", title: "Test", of: (point) => point.test_accuracy, text: (point) => format.share(point.test_accuracy) },
   { key: "aim", title: "λ", of: (point) => point.lam, text: aimOf },
   { key: "resizer", title: "Resizer", of: (point) => point.resizer, text: (point) => point.resizer },
@@ -34,10 +34,10 @@ export function sizesOf(sizes) {
 }
 
 /** What is special about a point, in words. */
-export function wordsOf(point, front) {
+function wordsOf(point, front, limit) {
   const is = (other) => other?.architecture_id === point.architecture_id;
   return [
-    is(front.best_under_budget) && "best under the budget",
+    is(front.best_under_budget) && limit.name,
     is(front.knee) && "knee",
     point.dominated && "dominated",
   ].filter(Boolean);
@@ -61,6 +61,7 @@ export class FrontTable {
         mouseover: (event) => this.on.onHover(idOf(event)),
         mouseleave: () => this.on.onHover(null),
         focusin: (event) => this.on.onHover(idOf(event)),
+        focusout: (event) => this.body.contains(event.relatedTarget) || this.on.onHover(null),
       },
     });
     this.more = h("p", { class: "table-more" });
@@ -74,9 +75,10 @@ export class FrontTable {
     this.node = h("div", { class: "table-scroll" }, this.table, this.more);
   }
 
-  /** Shows the points of `front`, sorted as before. */
-  show(front) {
+  /** Shows the points of `front`, sorted as before; `limit` has the words for the best. */
+  show(front, limit) {
     this.front = front;
+    this.limit = limit;
     const several = new Set(front.points.map((point) => point.resizer)).size > 1;
     this.columns = COLUMNS.filter(({ key }) => key !== "resizer" || several);
     this.#draw();
@@ -84,14 +86,14 @@ export class FrontTable {
 
   /** Marks the rows of `selected` (A, B) and `hovered`. */
   mark(selected, hovered) {
-    const before = [...this.marked.selected, this.marked.hovered];
+    const before = this.marked;
     this.marked = { selected, hovered };
     if (selected.some((id) => !this.rows.has(id) && this.#lists(id))) this.#draw();
-    for (const id of new Set([...before, ...selected, hovered])) {
+    for (const id of new Set([...before.selected, before.hovered, ...selected, hovered])) {
       if (this.rows.has(id)) this.#markRow(this.rows.get(id), id);
     }
     this.#rove();
-    const fresh = selected.find((id) => !before.includes(id));
+    const fresh = selected.find((id) => !before.selected.includes(id));
     if (fresh) this.#bring(this.rows.get(fresh));
   }
 
@@ -101,10 +103,11 @@ export class FrontTable {
 
   /** Scrolls the table, and nothing else, to where a row is seen. */
   #bring(row) {
-    if (!row || this.body.contains(document.activeElement)) return;
+    if (!row || row === document.activeElement) return;
     const [from, height] = [row.offsetTop - this.head.offsetHeight, this.node.clientHeight];
     const seen = from >= this.node.scrollTop && row.offsetTop + row.offsetHeight <= this.node.scrollTop + height;
-    if (!seen) this.node.scrollTop = from - height / 3;
+    const above = Math.min(height / 3, height - this.head.offsetHeight - row.offsetHeight);
+    if (!seen) this.node.scrollTop = from - Math.max(0, above);
   }
 
   #markRow(row, id) {
@@ -158,7 +161,7 @@ export class FrontTable {
 
   #row(point) {
     const id = point.architecture_id;
-    const cells = this.columns.map(({ key, text }) => h("td", { class: `column-${key}` }, text(point, this.front)));
+    const cells = this.columns.map(({ key, text }) => h("td", { class: `column-${key}` }, text(point, this.front, this.limit)));
     const row = h(
       "tr",
       { class: point.dominated ? "dominated" : "efficient", tabindex: "-1", dataset: { id } },

@@ -25,8 +25,12 @@ Row = TypeVar("Row", JobRow, ExportRow)
 Moves = Mapping[State, State]
 """For one event: from which state to which."""
 
-PAUSES = (1.0, 3.0, 10.0, 30.0)
-"""Seconds between a crash and the next attempt, after the first crash, the second, ..."""
+PAUSES = (0.0, 3.0, 10.0, 30.0)
+"""Seconds between a crash and the next attempt, after the first crash, the second, ...
+
+None after the first, which may well be no fault of the job: while it paused, another one would be
+taken, and it would wait for all of that.
+"""
 MAX_CRASHES = len(PAUSES) + 1
 """So many attempts in a row that bring nothing are a poisonous job's."""
 AWAY = 15.0

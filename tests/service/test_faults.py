@@ -160,14 +160,15 @@ def test_a_run_that_nobody_heard_of_is_ended_though_its_heartbeat_hangs(settings
 
 def test_what_crashed_is_not_claimed_before_its_pause_is_over(repository):
     job = repository.jobs.add(SPEC, ESTIMATE)
-    _, lease = repository.jobs.claim("one", 60, CLAIM)
-    death = Failure(place="driver", found="it died", next_step="See the log")
-    assert repository.jobs.crash(lease, RELEASE, FAIL, death) is State.QUEUED
-    assert repository.jobs.claim("one", 60, CLAIM) is None
     later = repository.jobs.add(SPEC, ESTIMATE)
+    death = Failure(place="driver", found="it died", next_step="See the log")
+    for _ in range(2):  # after the first time it is tried again at once, before others
+        _, lease = repository.jobs.claim("one", 60, CLAIM)
+        assert lease.id == job.id
+        assert repository.jobs.crash(lease, RELEASE, FAIL, death) is State.QUEUED
     assert repository.jobs.claim("one", 60, CLAIM)[1].id == later.id
     with repository.database.write() as session:
-        session.connection().exec_driver_sql("UPDATE jobs SET not_before = not_before - 2000")
+        session.connection().exec_driver_sql("UPDATE jobs SET not_before = not_before - 4000")
     assert repository.jobs.claim("one", 60, CLAIM)[1].id == job.id
 
 

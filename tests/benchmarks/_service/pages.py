@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Browser, Page
 
-_PATIENCE = 180.0
+PATIENCE = 180.0
 _LOOK = """
 {
   const look = () => {
@@ -53,6 +53,9 @@ def load(
         address: of the page.
         drawn: CSS selector of what is there once the front is drawn.
         before: an address that signs in, where that is needed.
+
+    Raises:
+        TimeoutError: it is never drawn.
     """
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
@@ -87,9 +90,14 @@ def interaction(page: Page, act: Callable[[], None], done: str) -> float:
 
 
 def until(page: Page, value: str) -> float:
-    """What an expression is once it is not null."""
-    deadline = time.monotonic() + _PATIENCE
+    """What an expression is once it is not null.
+
+    Raises:
+        TimeoutError: it is null all the time.
+    """
+    deadline = time.monotonic() + PATIENCE
     while (found := page.evaluate(value)) is None:
-        assert time.monotonic() < deadline, f"{value} is not there"
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"after {PATIENCE:.0f} s there is no {value}")
         page.wait_for_timeout(20)
     return float(found)
