@@ -68,10 +68,11 @@ class Tally:
 
     Args:
         budget_gmacs: under which the best is told.
+        budget_ms: under which it is, too, where the job has one.
     """
 
-    def __init__(self, budget_gmacs: float) -> None:
-        self._budget = budget_gmacs
+    def __init__(self, budget_gmacs: float, budget_ms: float | None = None) -> None:
+        self._budgets = budget_gmacs, budget_ms
         self._running: dict[int, tuple[int, int]] = {}
         self._ended: list[TrialResult] = []
 
@@ -91,11 +92,9 @@ class Tally:
         return Standing(done, tuple(self._running.values()), self._best())
 
     def _best(self) -> TrialResult | None:
-        from resnas import pareto  # here: numpy takes longer than all else that a bar needs
+        from resnas.search_result import best_of  # here: numpy takes longer than a bar
 
-        found = [r for r in self._ended if r.state is TrialState.COMPLETE]
-        index = pareto.best_under([_point(result) for result in found], self._budget)
-        return None if index is None else found[index]
+        return best_of(self._ended, *self._budgets)
 
 
 class NotebookProgress:
@@ -104,11 +103,12 @@ class NotebookProgress:
     Args:
         trials: of the search.
         budget_gmacs: under which the best is shown.
+        budget_ms: under which it is, too, where the job has one.
     """
 
-    def __init__(self, trials: int, budget_gmacs: float) -> None:
+    def __init__(self, trials: int, budget_gmacs: float, budget_ms: float | None = None) -> None:
         self._trials = trials
-        self._tally = Tally(budget_gmacs)
+        self._tally = Tally(budget_gmacs, budget_ms)
         self._failed: list[str] = []
         self._started = time.monotonic()
         self._next = 0.0
@@ -164,9 +164,3 @@ def _span(seconds: float) -> str:
         if minutes
         else f"{rest} s"
     )
-
-
-def _point(result: TrialResult) -> tuple[float, float]:
-    assert result.val_accuracy is not None
-    assert result.gmacs is not None
-    return result.val_accuracy, result.gmacs

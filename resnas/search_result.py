@@ -50,11 +50,7 @@ class SearchResult:
 
         Within the budget in milliseconds, as measured, where the job has one.
         """
-        done = complete(self.trials)
-        if self.spec.budget_ms is not None:
-            done = [t for t in done if t.latency_ms and t.latency_ms <= self.spec.budget_ms]
-        index = pareto.best_under(points(done), self.spec.budget_gmacs)
-        return None if index is None else done[index]
+        return best_of(self.trials, self.spec.budget_gmacs, self.spec.budget_ms)
 
     @property
     def knee(self) -> TrialResult | None:
@@ -127,6 +123,23 @@ class SearchResult:
             "best": self.best.number if self.best else None,
         }
         write_atomic(directory / "search.json", json.dumps(content, indent=2).encode())
+
+
+def best_of(
+    trials: Sequence[TrialResult], budget_gmacs: float, budget_ms: float | None = None
+) -> TrialResult | None:
+    """The most accurate complete trial within the budgets; None where there is none.
+
+    Args:
+        trials: however they ended.
+        budget_gmacs: cost of one sample at most.
+        budget_ms: how long one sample may take at most, as measured; null: as long as it likes.
+    """
+    done = complete(trials)
+    if budget_ms is not None:
+        done = [t for t in done if t.latency_ms and t.latency_ms <= budget_ms]
+    index = pareto.best_under(points(done), budget_gmacs)
+    return None if index is None else done[index]
 
 
 def complete(trials: Sequence[TrialResult]) -> list[TrialResult]:

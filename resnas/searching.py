@@ -103,7 +103,7 @@ def search(
 def _watching(spec: JobSpec) -> Observer:
     """Who listens where nobody was named."""
     if is_notebook() and spec.trials:
-        return NotebookProgress(spec.trials, spec.budget_gmacs)
+        return NotebookProgress(spec.trials, spec.budget_gmacs, spec.budget_ms)
     return Silent()
 
 

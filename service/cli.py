@@ -76,9 +76,12 @@ app.add_typer(keys.app, name="keys", rich_help_panel="Begin")
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        show_line(version("resnas"))
+        try:
+            show_line(version("resnas"))
+        except PackageNotFoundError:  # run from a source tree
+            show_line("not installed")
         raise typer.Exit
 
 

@@ -16,15 +16,13 @@ True
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from uuid import uuid4
 
 from resnas.profiles import Profile
 from resnas.spec import JobSpec, Place, TrainingSpec
-from resnas.storage import write_atomic
 from service.answers import (
     Entry,
     Estimate,
@@ -35,8 +33,9 @@ from service.answers import (
     StoredArchitecture,
     Trial,
 )
-from service.client_errors import Refused, ServerFailed, ServerUnreachable
+from service.client_errors import Busy, Refused, ServerFailed, ServerUnreachable
 from service.client_events import Line, Told, listen
+from service.client_files import keep, place_for
 from service.connection import Connection, segment
 
 __all__ = ["Client", "JobSpec", "TrainingSpec"]
@@ -113,6 +112,7 @@ class Client(Connection):
         *,
         patience: float | None = None,
         on_line: Told = lambda _: None,
+        on_event: Callable[[Happening | None], None] = lambda _: None,
     ) -> Iterator[Job]:
         """The job as it is now and whenever something has happened to it, until it has ended.
 
@@ -129,6 +129,7 @@ class Client(Connection):
             patience: seconds without a server, which may restart meanwhile; null: a minute.
             on_line: told when the line breaks, with the time of the last data, and with null when
                 it is there again.
+            on_event: told of every event, and with null that none are to be had.
 
         Raises:
             ServerUnreachable: nobody answered for as long as that.
@@ -138,6 +139,7 @@ class Client(Connection):
         yield job
         while not job.ended:
             for event in self._news(job, line):
+                on_event(event)
                 if event and event.id <= (job.events or 0):
                     continue
                 time.sleep(max(0.0, looked + interval - time.monotonic()))
@@ -175,16 +177,29 @@ class Client(Connection):
         return self._get(Profile, f"/v1/architectures/{segment(architecture_id)}/profile")
 
     def export(
-        self, architecture_id: str, format: str, directory: Path, multiple_of: int = 1
+        self,
+        architecture_id: str,
+        format: str,
+        directory: Path,
+        multiple_of: int = 1,
+        *,
+        overwrite: bool = False,
     ) -> Path:
         """Have the server write one architecture as a file, and fetch it into `directory`.
+
+        Args:
+            architecture_id: of the architecture.
+            format: of the file; `resnas.catalog.exporters` names them.
+            directory: made where missing.
+            multiple_of: what learned sizes are made multiples of.
+            overwrite: whether the file may take the place of another one of its name.
 
         Returns:
             Where the file lies; it is whole, and its SHA-256 is the one the server announced.
 
         Raises:
             ServerFailed: the export failed there, or the file arrived damaged.
-            Refused: `directory` cannot be written.
+            Refused: `directory` cannot be written, or has another file of that name.
         """
         path = f"/v1/architectures/{segment(architecture_id)}/exports"
         export = self._post(Export, path, {"format": format, "multiple_of": multiple_of})
@@ -193,7 +208,7 @@ class Client(Connection):
             export = self._get(Export, f"/v1/exports/{segment(export.id)}")
         if failure := export.failure():
             raise ServerFailed(failure.place, failure.found, failure.next_step)
-        return self._download(export, directory)
+        return self._download(export, directory, overwrite)
 
     def estimate(
         self,
@@ -246,6 +261,9 @@ class Client(Connection):
         while True:
             try:
                 job = self.job(job_id)
+            except Busy:
+                line.answers()
+                line.pause(lost=False)
             except (ServerUnreachable, ServerFailed):
                 if line.given_up:
                     raise
@@ -254,22 +272,11 @@ class Client(Connection):
                 line.answers()
                 return job
 
-    def _download(self, export: Export, directory: Path) -> Path:
-        response = self._send("GET", f"/v1/exports/{segment(export.id)}/content")
-        digest = hashlib.sha256(response.content).hexdigest()
-        if digest != export.sha256:
-            raise ServerFailed(
-                f"export {export.id}",
-                f"the file that arrived has the SHA-256 {digest}, not {export.sha256}",
-                "Export it again",
-            )
-        path = directory / (export.filename or f"{export.id}.bin")
-        try:
-            write_atomic(path, response.content)
-        except OSError as error:
-            raise Refused(
-                f"{directory}", f"it cannot be written: {error.strerror}", "Choose another folder"
-            ) from error
+    def _download(self, export: Export, directory: Path, overwrite: bool) -> Path:
+        path, is_there = place_for(export, directory, overwrite)
+        if not is_there:
+            response = self._send("GET", f"/v1/exports/{segment(export.id)}/content")
+            keep(path, response.content, export)
         return path
 
 

@@ -5,6 +5,7 @@ ResnasError
 ├── NotAllowed          no token, a wrong one, or a host name the server does not serve
 ├── NotFound            no such job, architecture or export (the service's own)
 ├── Refused             the request cannot be carried out as it stands
+│   └── Busy            not now: too many requests came in a short time
 └── ServerFailed        the server broke down, or answered something that is not its protocol
 """
 
@@ -32,6 +33,10 @@ class Refused(ResnasError):
     """The request cannot be carried out as it stands."""
 
 
+class Busy(Refused):
+    """The server asks for a pause."""
+
+
 class ServerFailed(ResnasError):
     """The server broke down, or what answered is not this service."""
 
@@ -54,6 +59,8 @@ def problem_of(response: httpx.Response) -> ResnasError:
         return NotAllowed(place, found, next_step or "Use an address that the server serves")
     if status == 404:
         return NotFound(place, found, next_step or "List what there is with 'resnas jobs'")
+    if status == 429:
+        return Busy(place, found, next_step or "Try again in a minute")
     if status < 500 and problem:
         return Refused(place, found, next_step or "Change the request")
     return ServerFailed(place, found, next_step or "See the server's log")

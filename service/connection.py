@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -13,7 +14,8 @@ import httpx
 from service.answers import Page
 from service.client_errors import problem_of, unreachable
 from service.client_sending import Found, parse, send_once
-from service.errors import InvalidSetting
+from service.errors import InvalidSetting, NotFound
+from service.lock import address, database_file, holder, lock_of
 from service.settings import Settings
 
 _LIKE = "Write it like http://127.0.0.1:8642"
@@ -23,7 +25,8 @@ class Connection:
     """Sends requests to one server.
 
     Args:
-        url: of the server; null: `RESNAS_URL`, else this machine at the port of the settings.
+        url: of the server; null: `RESNAS_URL`, else where the server listens that uses the data
+            directory of the settings, else this machine at their port.
         token: null: the one in the data directory of the settings, where there is one.
         patience: seconds to wait for each answer. With less than a minute, a connection that is
             refused is not tried again.
@@ -36,7 +39,7 @@ class Connection:
         self, url: str | None = None, token: str | None = None, *, patience: float = 60.0
     ) -> None:
         settings = Settings.load()
-        self.url = url or os.environ.get("RESNAS_URL") or f"http://127.0.0.1:{settings.port}"
+        self.url = url or os.environ.get("RESNAS_URL") or _own(settings)
         token = _stored_token(settings.token_path) if token is None else token
         self._http = httpx.Client(
             base_url=_address(self.url),
@@ -114,6 +117,15 @@ def _address(url: str) -> httpx.URL:
     return found
 
 
+def _own(settings: Settings) -> str:
+    """The address of this machine's server: as it has written it down, if it runs."""
+    with suppress(InvalidSetting, OSError):  # of a database that a client does not need
+        lock = lock_of(database_file(settings)) if settings.on_sqlite else None
+        if lock and holder(lock) and (found := address(lock)):
+            return found
+    return f"http://127.0.0.1:{settings.port}"
+
+
 def _stored_token(path: Path) -> str | None:
     try:
         return path.read_text().strip()
@@ -122,5 +134,11 @@ def _stored_token(path: Path) -> str | None:
 
 
 def segment(text: str) -> str:
-    """An id as one segment of a path, so that no id can lead anywhere else."""
+    """An id as one segment of a path, so that no id can lead anywhere else.
+
+    Raises:
+        NotFound: it is empty, and would lead to the list of all.
+    """
+    if not text:
+        raise NotFound("id", "the id is empty", "They are listed by 'resnas jobs'")
     return quote(text, safe="")

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 from pydantic import BaseModel
 from rich.console import Console
@@ -29,17 +29,24 @@ Cell = str | Text
 
 _PIPE_WIDTH = 160  # columns; a file has no width, and ids must not be cut there
 _ID_DIGITS = 12  # of an id that are shown at a terminal: the millisecond in which it was made
-_WHOLE = frozenset({"job", "architecture", "id", "GMACs", "trials"})  # columns without line breaks
+_IDS = frozenset({"job", "architecture", "id"})  # columns that are never cut
+_WHOLE = _IDS | {"GMACs", "points", "state", "trial", "trials"}  # columns without line breaks
+_NARROW = 64  # columns of a terminal, below which those of a table are left out that matter least
+_FIRST_TO_GO = (
+    *("backbone", "dataset", "test", "resizer", "aim", "left", "budget", "sizes"),
+    *("how it stands", "GMACs"),
+)
+_REMARK = 6  # characters at least of a column without a name, whose words may be broken
 
 
 def stdout() -> Console:
     """Where data go."""
-    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
+    return _console(sys.stdout, stderr=False)
 
 
 def stderr() -> Console:
     """Where messages and progress go."""
-    return Console(stderr=True, width=None if sys.stderr.isatty() else _PIPE_WIDTH, highlight=False)
+    return _console(sys.stderr, stderr=True)
 
 
 def allow_any_text() -> None:
@@ -51,7 +58,7 @@ def allow_any_text() -> None:
 
 def glyphs() -> Glyphs:
     """What stdout can draw with."""
-    return UNICODE if stdout().encoding.lower().startswith("utf") else ASCII
+    return UNICODE if _has_all_characters() else ASCII
 
 
 def say(message: str) -> None:
@@ -73,7 +80,8 @@ def complain(error: ResnasError) -> None:
 
 def show_json(value: Any) -> None:
     """Any answer, or list of answers, as JSON on stdout."""
-    text = json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+    escaped = not _has_all_characters()  # there others would be replaced, and be lost
+    text = json.dumps(_plain(value), indent=2, ensure_ascii=escaped, allow_nan=False)
     sys.stdout.write(text + "\n")
 
 
@@ -91,7 +99,8 @@ def show_line(text: str) -> None:
 def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Cell]], plain: bool = False) -> None:
     """A table; `plain`: a line each, tabs between the values, no headings, for other programs.
 
-    Columns in which nothing stands are left out of what a person reads.
+    Columns in which nothing stands are left out of what a person reads, and others where the
+    terminal is narrow.
     """
     cells = [tuple(row) for row in rows]
     if plain:
@@ -99,12 +108,35 @@ def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Cell]], plain: boo
             show_line("\t".join(" ".join(str(cell).split()) for cell in row))
         return
     kept = [n for n, _ in enumerate(columns) if not cells or any(str(row[n]) for row in cells)]
+    kept = _fitting(kept, columns, cells)
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
     for n in kept:
-        table.add_column(columns[n], overflow="fold", no_wrap=columns[n] in _WHOLE)
+        least = _least(n, columns, cells) if columns[n] in _IDS else None
+        whole = columns[n] in _WHOLE
+        table.add_column(columns[n], overflow="fold", no_wrap=whole, min_width=least)
     for row in cells:
         table.add_row(*(_as_it_is(row[n]) for n in kept))
     stdout().print(table)
+
+
+def _fitting(kept: list[int], columns: Sequence[str], cells: Sequence[Sequence[Cell]]) -> list[int]:
+    """The columns that are shown: at a narrow terminal so many that no word has to be broken."""
+    room = stdout().width
+    leaving = [columns.index(name) for name in _FIRST_TO_GO if name in columns]
+    while room < _NARROW and sum(_least(n, columns, cells) + 2 for n in kept) - 2 > room:
+        if not leaving:
+            break
+        kept = [n for n in kept if n != leaving[0]]
+        leaving = leaving[1:]
+    return kept
+
+
+def _least(n: int, columns: Sequence[str], cells: Sequence[Sequence[Cell]]) -> int:
+    """How wide a column has to be at least."""
+    texts = [columns[n], *(str(row[n]) for row in cells)]
+    words = texts if columns[n] in _WHOLE else " ".join(texts).split()
+    least = max(map(len, words), default=0)
+    return least if columns[n] else min(least, _REMARK)
 
 
 def show_entries(entries: Iterable[tuple[str, str]], plain: bool = False) -> None:
@@ -121,8 +153,10 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
 def show_facts(facts: Iterable[tuple[str, str]]) -> None:
     """Names and their values, one a line."""
     grid = Table.grid(padding=(0, 2))
+    grid.add_column(overflow="fold")
+    grid.add_column(overflow="fold")
     for name, value in facts:
-        grid.add_row(name, escape(value))
+        grid.add_row(Text(name), Text(value))
     stdout().print(grid)
 
 
@@ -191,6 +225,16 @@ def clock(moment: datetime) -> str:
     here = moment.astimezone()
     today = datetime.now(UTC).astimezone().date()
     return f"{here:%H:%M}" if here.date() == today else f"{here:%Y-%m-%d %H:%M}"
+
+
+def _console(stream: TextIO, *, stderr: bool) -> Console:
+    """What prints text as it is: no signs for names between colons, no colours for numbers."""
+    width = None if stream.isatty() else _PIPE_WIDTH
+    return Console(stderr=stderr, width=width, highlight=False, emoji=False)
+
+
+def _has_all_characters() -> bool:
+    return stdout().encoding.lower().startswith("utf")
 
 
 def _as_it_is(cell: Cell) -> Text:

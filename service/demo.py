@@ -85,14 +85,15 @@ def run_demo(trials: int, epochs: int, folder: Path) -> Demonstration:
         _write_front(folder, job, front)
         picture = front_svg(marks_of(results), job.spec.budget_gmacs, human_gmacs, _title(job))
         write_atomic(folder / "front.svg", picture.encode())
-        exported = client.export(best.architecture_id, "onnx", folder)
+        exported = client.export(best.architecture_id, "onnx", folder, overwrite=True)
         confirmed = _onnx_accuracy(exported, server.data_dir / "datasets")
     return Demonstration(folder, job, front, best, exported, confirmed)
 
 
 def show_demo(shown: Demonstration) -> None:
     """The front, the exported network, and what can be done next."""
-    show_front(shown.front.points, shown.best, shown.job.spec.budget_gmacs)
+    front = shown.front
+    show_front(front.points, shown.best, shown.job.spec.budget_gmacs, knee=front.knee)
     confirmed = share(shown.onnx_accuracy)
     show_line(f"\n{shown.exported}: {achieved(shown.best)}; in ONNX Runtime {confirmed}")
     _say_what_next(shown.folder, shown.job, shown.best)

@@ -21,6 +21,7 @@ COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#F0E442", "#0
 DIM = "bright_black"
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _TICKS = 8  # at most, about
+_ROUNDING = 1e-9  # of a step, that a tick may be beside its place
 _MARGIN = 0.06  # share of the range that is left free at either end
 
 
@@ -77,14 +78,23 @@ class Axis:
     ticks: tuple[float, ...]
 
     @classmethod
-    def around(cls, values: Iterable[float]) -> Self:
-        """The axis on which all values lie, with some room at either end."""
+    def around(
+        cls, values: Iterable[float], least: float = -math.inf, most: float = math.inf
+    ) -> Self:
+        """The axis on which all values lie, with some room at either end.
+
+        Args:
+            values: one at least.
+            least: that there can be; no tick lies below it.
+            most: that there can be; no tick lies above it.
+        """
         known = list(values)
         low, high = min(known), max(known)
         room = _MARGIN * ((high - low) or abs(high) or 1.0)
         low, high = low - room, high + room
         step = _round_step((high - low) / _TICKS)
-        first, last = math.ceil(low / step), math.floor(high / step)
+        first = math.ceil(max(low, least) / step - _ROUNDING)
+        last = math.floor(min(high, most) / step + _ROUNDING)
         return cls(low, high, tuple(n * step for n in range(first, last + 1)))
 
     def cell(self, value: float, count: int) -> int:
@@ -151,8 +161,8 @@ def front(
     everything = [point for curve in curves for point in (*curve.points, *curve.dominated)]
     costs = [point.gmacs for point in everything]
     seen = budget is not None and is_near(budget, costs)
-    across = Axis.around([*costs, budget] if seen and budget is not None else costs)
-    up = Axis.around(point.val_accuracy for point in everything)
+    across = Axis.around([*costs, budget] if seen and budget is not None else costs, least=0)
+    up = Axis.around((point.val_accuracy for point in everything), least=0, most=1)
     plane = Canvas(*size)
     if seen and budget is not None:
         for row in range(plane.height):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.text import Text
 
@@ -102,12 +102,9 @@ def show_front(
         glyphs=seen,
     )
     legend = [f"{seen.fronts[0]} front"]
-    legend += [f"{seen.dominated} dominated"] if under else []
     legend += [f"{seen.best} best under the budget"] if best else []
     legend += [f"{seen.knee} knee"] if knee and not _same(knee, best) else []
-    sign = drawing.sign_of(budget, [point.gmacs for point in points], seen)
-    legend += [f"{sign} budget {gmacs(budget)} GMACs"]
-    show_drawing(plot, "   ".join(legend))
+    show_drawing(plot, "   ".join([*legend, *_common_signs(points, budget, seen)]))
 
 
 def show_fronts(jobs: Sequence[Job], fronts: Sequence[Front]) -> None:
@@ -115,6 +112,10 @@ def show_fronts(jobs: Sequence[Job], fronts: Sequence[Front]) -> None:
     seen = glyphs()
     marks = [seen.fronts[n % len(seen.fronts)] for n in range(len(jobs))]
     ids = shortened(job.id for job in jobs)
+    curves = [
+        drawing.Curve(job.id, *_parted(front.points))
+        for job, front in zip(jobs, fronts, strict=True)
+    ]
     show_rows(
         ("", "job", "backbone", "dataset", "points", "best under its budget", "budget"),
         (
@@ -123,21 +124,21 @@ def show_fronts(jobs: Sequence[Job], fronts: Sequence[Front]) -> None:
                 ids[job.id],
                 job.spec.backbone,
                 job.spec.dataset,
-                str(len(front.points)),
+                str(len(curve.points)),
                 achieved(front.best_under_budget),
                 gmacs(job.spec.budget_gmacs),
             )
-            for n, (mark, job, front) in enumerate(zip(marks, jobs, fronts, strict=True))
+            for n, (mark, job, front, curve) in enumerate(
+                zip(marks, jobs, fronts, curves, strict=True)
+            )
         ),
     )
-    curves = [
-        drawing.Curve(job.id, *_parted(front.points))
-        for job, front in zip(jobs, fronts, strict=True)
-    ]
+    points = [point for front in fronts for point in front.points]
     budgets = {job.spec.budget_gmacs for job in jobs}
     budget = budgets.pop() if len(budgets) == 1 else None
-    if sum(len(curve.points) + len(curve.dominated) for curve in curves) > 1:
-        show_drawing(drawing.front(curves, budget=budget, marked=(), size=_plane(), glyphs=seen))
+    if len(points) > 1:
+        plot = drawing.front(curves, budget=budget, marked=(), size=_plane(), glyphs=seen)
+        show_drawing(plot, "   ".join(_common_signs(points, budget, seen)))
 
 
 def sizes_of(point: FrontPoint) -> str:
@@ -187,6 +188,17 @@ def _knee(point: FrontPoint, knee: FrontPoint | None) -> str:
 
 def _same(point: FrontPoint, other: FrontPoint | None) -> bool:
     return other is not None and point.architecture_id == other.architecture_id
+
+
+def _common_signs(
+    points: Sequence[FrontPoint], budget: float | None, seen: drawing.Glyphs
+) -> Iterator[str]:
+    """What the signs mean that are the same for all fronts."""
+    if any(point.dominated for point in points):
+        yield f"{seen.dominated} dominated"
+    if budget is not None:
+        sign = drawing.sign_of(budget, [point.gmacs for point in points], seen)
+        yield f"{sign} budget {gmacs(budget)} GMACs"
 
 
 def _parted(points: Sequence[FrontPoint]) -> tuple[list[FrontPoint], list[FrontPoint]]:

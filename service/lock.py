@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from service.errors import StartRefused
 from service.settings import Settings
-from service.store.session import open_engine
+
+_TRIES, _MOMENT = 5, 0.02
 
 
 @contextmanager
@@ -47,20 +49,28 @@ def sole_owner(path: Path, what: str) -> Iterator[None]:
             what, f"{path} cannot be written: {error.strerror}", "Use a folder of yours"
         ) from error
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not _taken(handle):
             raise StartRefused(
                 what,
                 f"the process {_written(path)} uses it",
                 "Stop that one, pass another --data-dir, or use PostgreSQL "
                 "(RESNAS_DATABASE_URL) to work with several processes",
-            ) from error
+            )
         os.truncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(handle)
+
+
+def _taken(handle: int) -> bool:
+    """Whether the lock is ours now; whoever only looks at it has it for less than a moment."""
+    for _ in range(_TRIES):
+        with suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(_MOMENT)
+    return False
 
 
 def holder(path: Path) -> str | None:
@@ -87,9 +97,12 @@ def note_address(settings: Settings, url: str) -> None:
 
 
 def address(path: Path) -> str | None:
-    """Where the holder of the lock in the file `path` listens, if it has written that down."""
+    """Where the holder of the lock in the file `path` listens, if it has written that down.
+
+    A server that listens on all addresses answers to none of them as a name, but to loopback's.
+    """
     _, _, url = path.read_text(errors="replace").strip().partition("\n")
-    return url or None
+    return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:") or None
 
 
 def lock_of(file: Path) -> Path:
@@ -104,6 +117,10 @@ def database_file(settings: Settings) -> Path:
     Raises:
         InvalidSetting: the setting names no file.
     """
+    if not settings.database_url:
+        return settings.own_database
+    from service.store.session import open_engine  # here: clients need none of it
+
     engine = open_engine(settings.database)  # it refuses what names no file
     engine.dispose()
     return Path(engine.url.database or "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,8 +16,8 @@ from rich.text import Text
 
 from resnas.progress import Standing, Tally
 from resnas.results import EpochMetrics, TrialResult, TrialState
-from service.answers import FrontPoint, Job, Trial
-from service.client_errors import ServerFailed, ServerUnreachable
+from service.answers import FrontPoint, Happening, Job, Trial
+from service.client_errors import Refused, ServerFailed, ServerUnreachable
 from service.console import clock, say, span, stderr
 
 if TYPE_CHECKING:
@@ -109,16 +109,18 @@ class Listener:
 
     Attributes:
         budget_gmacs: under which the best is shown.
+        budget_ms: under which it is, too, where the job has one.
         stopping: set to end the search; the trials that have ended are kept.
     """
 
     progress: SearchProgress
     budget_gmacs: float
+    budget_ms: float | None = None
     stopping: bool = False
     _tally: Tally = field(init=False)
 
     def __post_init__(self) -> None:
-        self._tally = Tally(self.budget_gmacs)
+        self._tally = Tally(self.budget_gmacs, self.budget_ms)
 
     def on_epoch(self, metrics: EpochMetrics) -> None:
         """Show the epoch."""
@@ -145,18 +147,60 @@ def follow(client: Client, job: Job) -> Job:
     """
     ended = job
     with SearchProgress(job.trials_total) as progress:
-        for ended in client.watch(job.id, patience=PATIENCE, on_line=progress.line):
-            with suppress(ServerUnreachable, ServerFailed):  # the next look tells it
-                progress.show(standing_of(ended, client.trials(job.id)))
+        told = Following(progress, lambda: client.trials(job.id))
+        watched = client.watch(job.id, patience=PATIENCE, on_line=progress.line, on_event=told.hear)
+        for ended in watched:
+            told.look(ended)
     return ended
 
 
-def standing_of(job: Job, trials: Iterable[Trial]) -> Standing:
-    """How far a job of the server is."""
-    running = tuple(
-        trial.epochs for trial in trials if trial.state == TrialState.RUNNING and trial.epochs
-    )
-    return Standing(job.trials_done, running, job.best, job.seconds_left, job.state)
+class Following:
+    """Shows a job of a server: its counts as it was last seen, its trials as its events tell.
+
+    Args:
+        progress: that shows it.
+        trials: asks for all trials of the job; done rarely, for there may be thousands.
+    """
+
+    def __init__(self, progress: SearchProgress, trials: Callable[[], Iterable[Trial]]) -> None:
+        self._progress = progress
+        self._trials = trials
+        self._running: dict[int | None, tuple[int, int]] = {}
+        self._unsure = True
+        self._job: Job | None = None
+
+    def look(self, job: Job) -> None:
+        """The job was seen."""
+        self._job = job
+        if self._unsure and not job.ended:
+            with suppress(ServerUnreachable, ServerFailed, Refused):  # the events tell it, too
+                self._running = {
+                    trial.number: trial.epochs
+                    for trial in self._trials()
+                    if trial.state == TrialState.RUNNING and trial.epochs
+                }
+                self._unsure = False
+        self._show(job)
+
+    def hear(self, event: Happening | None) -> None:
+        """Something happened to it; null: its events are not to be had."""
+        if event is None:
+            self._running.clear()  # rather nothing than what was
+        elif event.event == "epoch":
+            trial, *epochs = (int(event.data.get(n, 0)) for n in ("trial", "epoch", "epochs"))
+            self._running[trial] = (epochs[0], epochs[1])
+        elif event.event == "trial":
+            self._running.pop(event.data.get("number"), None)
+        else:
+            self._unsure = True  # of a job that begins again others may run
+        if event and self._job and event.id <= (self._job.events or 0):
+            self._show(self._job)  # nobody looks because of what was seen already
+
+    def _show(self, job: Job) -> None:
+        running = () if job.ended else tuple(self._running.values())
+        self._progress.show(
+            Standing(job.trials_done, running, job.best, job.seconds_left, job.state)
+        )
 
 
 def points_of(results: Sequence[TrialResult]) -> list[FrontPoint]:

@@ -122,8 +122,12 @@ class Settings(Allowances):
         """Where the database is, whatever characters the data directory's name has."""
         from sqlalchemy import URL  # here: the command line's client commands need none of it
 
-        own = URL.create("sqlite", database=str(self.data_dir / "resnas.sqlite3"))
-        return self.database_url or own
+        return self.database_url or URL.create("sqlite", database=str(self.own_database))
+
+    @property
+    def own_database(self) -> Path:
+        """The file that is the database where no other one is named."""
+        return self.data_dir / "resnas.sqlite3"
 
     @property
     def durable(self) -> bool:

@@ -166,6 +166,20 @@ def test_a_tally_counts_trials_by_their_epochs():
     assert str(Standing(0, state="queued")) == "queued"
 
 
+def test_the_best_that_is_told_obeys_both_budgets():
+    slow, quick = (
+        each.model_copy(update={"latency_ms": ms})
+        for each, ms in ((RESULT.trials[1], 9.0), (RESULT.trials[0], 1.0))
+    )
+    tally = Tally(budget_gmacs=0.006, budget_ms=5.0)
+    tally.on_trial(slow)
+    assert tally.standing.best is None
+    tally.on_trial(quick)
+    spec = RESULT.spec.model_copy(update={"budget_ms": 5.0})
+    best = SearchResult(spec, (slow, quick), artifacts=None).best
+    assert tally.standing.best is best is quick
+
+
 def executed(*sources, folder):
     """What the cells of a notebook put out, run by a kernel of its own."""
     cells = [nbformat.v4.new_code_cell(source) for source in sources]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -29,7 +29,7 @@ from service.console import (
     show_table,
     stdout,
 )
-from service.drawing import DIM
+from service.drawing import DIM, Glyphs
 from service.errors import NotFound
 
 if TYPE_CHECKING:
@@ -56,6 +56,12 @@ class Side:
         """The training that found it."""
         return self.stored.trial
 
+    @property
+    def network(self) -> tuple[object, ...]:
+        """What its human sizes follow from."""
+        architecture = self.stored.architecture
+        return architecture.backbone, architecture.input_size
+
     def human_size(self, site: str) -> Size | None:
         """What the backbone has at a site."""
         maps = self.profile.maps if self.profile else ()
@@ -69,18 +75,24 @@ class Step:
 
     Attributes:
         name: of the first one.
+        sizes: in the one network and in the other one.
+        humans: of each, which differ where the backbones or their inputs do.
         count: of them.
     """
 
     name: str
-    human: Size | None
-    a: Size
-    b: Size
+    sizes: tuple[Size, Size]
+    humans: tuple[Size | None, Size | None]
     count: int = 1
 
     def goes_on(self, next_one: Step) -> bool:
         """Whether the next map is as large."""
-        return (self.human, self.a, self.b) == (next_one.human, next_one.a, next_one.b)
+        return (self.sizes, self.humans) == (next_one.sizes, next_one.humans)
+
+    @property
+    def longest(self) -> int:
+        """The longest side of all."""
+        return max(side for size in (*self.sizes, *self.humans) if size for side in size)
 
 
 def compare(
@@ -97,7 +109,7 @@ def compare(
         return
     names = _names(sides, plain)
     show_rows(("", *names, "difference"), _facts(*sides), plain)
-    if sizes := list(_sizes(*sides)):
+    if sizes := list(site_rows(*sides)):
         if not plain:
             show_table(("site", "human", *names, "difference"), sizes)
         else:
@@ -185,13 +197,24 @@ def _gap(a: TrialResult, b: TrialResult) -> str:
     return f"{gap}, within chance" if small else gap
 
 
-def _sizes(a: Side, b: Side) -> Iterator[tuple[str, str, str, str, str]]:
+def site_rows(a: Side, b: Side) -> Iterator[tuple[str, str, str, str, str]]:
     """The sizes by site, of the first one and what only the second one has."""
     left, right = a.stored.architecture.sizes, b.stored.architecture.sizes
     for site in dict.fromkeys((*left, *right)):
-        human = a.human_size(site) or b.human_size(site)
         one, other = left.get(site), right.get(site)
-        yield site, pixels(human), pixels(one), pixels(other), _difference(one, other)
+        yield site, _human(a, b, site), pixels(one), pixels(other), _difference(one, other)
+
+
+def _human(a: Side, b: Side, site: str) -> str:
+    """The human size at a site; both, where the two networks have other ones."""
+    having = [side for side in (a, b) if site in side.stored.architecture.sizes]
+    sizes = [side.human_size(site) for side in having]
+    known = [size for size in sizes if size]
+    if not known:
+        return ""
+    if len(set(sizes)) == 1 or len({side.network for side in having}) == 1:
+        return pixels(known[0])
+    return " / ".join(pixels(size) or "?" for size in sizes)
 
 
 def _difference(a: Size | None, b: Size | None) -> str:
@@ -205,50 +228,54 @@ def _draw(sides: tuple[Side, Side], names: tuple[str, str]) -> None:
     a, b = sides
     if a.profile is None or b.profile is None:
         return
-    steps = _folded(_steps(a.profile, b.profile))
-    if not steps:
+    found = _folded(steps(a.profile, b.profile))
+    if not found:
         say("Their feature maps are not of one network, so they are not drawn.")
         return
     seen = glyphs()
-    named = max(len(_cut(step.name)) for step in steps)
+    named = max(len(_cut(step.name)) for step in found)
     width = max(6, min(_BAR, (stdout().width - _BESIDE - named) // 2))
-    longest = max(max(step.a + step.b + (step.human or (0, 0))) for step in steps)
+    longest = max(step.longest for step in found)
     rows = [
         (
             _cut(step.name),
             Text(f"×{step.count}" if step.count > 1 else "", DIM),
-            pixels(step.a),
-            drawing.bar(step.a, step.human, longest, width, seen),
-            pixels(step.b),
-            drawing.bar(step.b, step.human, longest, width, seen),
+            *_bars(step, longest, width, seen),
         )
-        for step in steps
+        for step in found
     ]
     show_table(("feature maps", "", "", names[0], "", names[1]), rows)
     legend = f"{seen.full * 3} side of the map   {seen.ghost * 3} where the human one is longer"
     stdout().print(Text(legend, DIM))
 
 
-def _steps(a: Profile, b: Profile) -> Iterator[Step]:
+def _bars(step: Step, longest: int, width: int, seen: Glyphs) -> Iterator[str | Text]:
+    """Each one's size, and its bar beside its own human one."""
+    for size, human in zip(step.sizes, step.humans, strict=True):
+        yield pixels(size)
+        yield drawing.bar(size, human, longest, width, seen)
+
+
+def steps(a: Profile, b: Profile) -> Iterator[Step]:
     """The maps that both have, in the order of the network."""
     others = {each.name: each for each in _mapped(b)}
     for one in _mapped(a):
         other = others.get(one.name)
         if other is not None and one.size is not None and other.size is not None:
-            yield Step(one.name, one.human_size or other.human_size, one.size, other.size)
+            yield Step(one.name, (one.size, other.size), (one.human_size, other.human_size))
 
 
 def _mapped(profile: Profile) -> list[MapFacts]:
     return [each for each in profile.maps if each.size is not None]
 
 
-def _folded(steps: Iterator[Step]) -> list[Step]:
+def _folded(ladder: Iterator[Step]) -> list[Step]:
     """Steps in a row that are equal as one."""
     folded: list[Step] = []
-    for step in steps:
+    for step in ladder:
         if folded and folded[-1].goes_on(step):
             last = folded.pop()
-            step = Step(last.name, last.human, last.a, last.b, last.count + 1)
+            step = replace(last, count=last.count + 1)
         folded.append(step)
     return folded
 

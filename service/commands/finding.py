@@ -26,6 +26,7 @@ def find_job(client: Client, text: str) -> Job:
     Raises:
         NotFound: none does, or several do.
     """
+    _expect("job", text)
     try:
         return client.job(text)
     except NotFound:
@@ -45,6 +46,7 @@ def find_architecture(client: Client, text: str) -> str:
     Raises:
         NotFound: there is none, there are several, or the job has none under its budget.
     """
+    _expect("architecture", text)
     try:
         return client.architecture(text).id
     except NotFound:
@@ -63,6 +65,12 @@ def find_architecture(client: Client, text: str) -> str:
                 raise _none("architecture", text, own) from None
             raise
     return _best(client, job)
+
+
+def _expect(what: str, text: str) -> None:
+    """See that there is an id: a variable of a shell that is not set is none."""
+    if not text.strip():
+        raise NotFound(what, "the id is empty", "Ids of jobs are listed by 'resnas jobs'")
 
 
 def _none(what: str, text: str, next_step: str) -> NotFound:

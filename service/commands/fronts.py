@@ -27,7 +27,7 @@ def front(
         ),
     ],
     max_gmacs: Annotated[
-        float | None, typer.Option(help="Only architectures that cost at most this.")
+        float | None, typer.Option(min=0, help="Only architectures that cost at most this.")
     ] = None,
     min_accuracy: Annotated[
         float | None, typer.Option(min=0, max=1, help="Only those at least so accurate, like 0.9.")
@@ -73,6 +73,9 @@ def export(
         ),
     ] = None,
     output: Output = Path(),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Files of the same names may be replaced.")
+    ] = False,
     multiple_of: Annotated[
         int,
         typer.Option(
@@ -87,7 +90,10 @@ def export(
     """
     with connect() as client:
         chosen = find_architecture(client, architecture)
-        paths = [client.export(chosen, each, output, multiple_of) for each in format or ("onnx",)]
+        paths = [
+            client.export(chosen, each, output, multiple_of, overwrite=overwrite)
+            for each in format or ("onnx",)
+        ]
     if as_json:
         show_json({"architecture_id": chosen, "files": [str(path) for path in paths]})
     else:

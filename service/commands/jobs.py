@@ -214,6 +214,10 @@ def _next_step(job: Job) -> str:
     return "Hand in another one with 'resnas submit'."
 
 
+def _kept(trials: int) -> str:
+    return "1 trial is kept" if trials == 1 else f"{trials or 'no'} trials are kept"
+
+
 def _follow(client: Client, started: Job, as_json: bool) -> None:
     try:
         say(f"Watching job {started.id}, which is {started.state}.")
@@ -226,8 +230,12 @@ def _follow(client: Client, started: Job, as_json: bool) -> None:
         raise typer.Exit(Exit.INTERRUPTED) from None
     if as_json:
         show_json(job)
-    else:
+    elif job.state != "cancelled":
         show_front_of(job, client.front(job.id))
+    if job.state == "cancelled":
+        say(f"Job {job.id} is cancelled; {_kept(job.trials_done)}.")
+        hint(_next_step(job))
+        raise typer.Exit(Exit.FAILED)
     if failure := job.failure():
         say(f"Job {job.id} is {job.state}. {failure}")
         raise typer.Exit(Exit.FAILED)

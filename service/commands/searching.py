@@ -90,7 +90,7 @@ def search(
     spec = completed(spec)
     settings = Settings.load()
     with SearchProgress(spec.trials or 0) as progress, _trained_in(output) as artifacts:
-        listener = Listener(progress, spec.budget_gmacs)
+        listener = Listener(progress, spec.budget_gmacs, spec.budget_ms)
         with interruptible(listener):
             result = run_search(
                 spec,

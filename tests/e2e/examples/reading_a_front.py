@@ -70,7 +70,7 @@ def choose(client: Client, job: Job, folder: Path) -> Path | None:
         return None
     if knee is not None and knee.architecture_id != best.architecture_id:
         compare(client, knee, best)
-    exported = client.export(best.architecture_id, "onnx", folder)
+    exported = client.export(best.architecture_id, "onnx", folder, overwrite=True)
     print(f"chosen: {best.val_accuracy:.2%} at {best.gmacs:.4g} GMACs, in {exported.name}")
     return exported
 

@@ -123,6 +123,7 @@ def test_no_server_is_exit_code_5_and_says_how_to_start_one(
         (("estimate", "vgg_smal"), "'vgg_small'"),
         (("estimate", "vgg_small", "--input", "32"), "3x32x32"),
         (("export", "x", "--format"), "--format"),
+        (("front", "x", "--max-gmacs", "-1"), "--max-gmacs"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_names_what_is_wrong(
@@ -276,6 +277,7 @@ def test_an_interrupted_watch_leaves_the_job_alone(connected: Resnas) -> None:
     assert connected("cancel", job_id).code == 0
     ended = connected("watch", job_id, "--json")
     assert (ended.code, ended.json["state"]) == (1, "cancelled")
+    assert ended.err.endswith(f"Job {job_id} is cancelled; no trials are kept.\n")
 
 
 def test_a_submission_that_is_sent_again_under_its_key_makes_no_second_job(

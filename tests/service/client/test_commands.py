@@ -13,6 +13,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,46 @@ def test_an_address_that_is_none_is_wrong_usage(
     code, out, err = run(["jobs"], capsys)
     assert (code, out) == (2, "")
     assert "RESNAS_URL" in err
+
+
+@pytest.mark.parametrize("command", ["show", "watch", "front", "export", "cancel", "retry"])
+def test_an_id_that_is_empty_is_not_found(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RESNAS_URL", "http://127.0.0.1:9")
+    code, out, err = run([command, ""], capsys)
+    assert (code, out) == (3, "")
+    assert "the id is empty" in err
+
+
+def test_the_version_is_said_where_it_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    installed = tmp_path / "resnas-9.8.7.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Name: resnas\nVersion: 9.8.7\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert run(["--version"], capsys)[:2] == (0, "9.8.7\n")
+    monkeypatch.setattr(metadata.Distribution, "discover", lambda **_: iter(()))
+    assert run(["--version"], capsys)[:2] == (0, "not installed\n")
+
+
+def test_what_is_there_is_replaced_by_an_export_only_where_that_is_asked_for(
+    best: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def export(*more: str) -> tuple[int, str, str]:
+        return run(["export", best, "-o", str(tmp_path), *more], capsys)
+
+    code, out, _ = export()
+    path = Path(out.strip())
+    whole = path.read_bytes()
+    assert (code, export()[:2]) == (0, (0, out))
+    path.write_bytes(b"another")
+    code, out, err = export()
+    assert (code, out, path.read_bytes()) == (2, "", b"another")
+    assert "--overwrite" in err
+    assert export("--overwrite")[0] == 0
+    assert path.read_bytes() == whole
 
 
 def at_terminal(words: list[str], columns: int) -> str:

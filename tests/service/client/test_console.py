@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 import sys
 from datetime import datetime, timedelta
 
 import pytest
 
 from service.answers import Front, FrontPoint, Job, Spec
-from service.console import clock, share, shortened, show_entries, show_rows, span
+from service.console import (
+    clock,
+    say,
+    share,
+    shortened,
+    show_entries,
+    show_facts,
+    show_json,
+    show_rows,
+    span,
+)
 from service.listings import show_front, show_fronts, show_jobs
 
 IDS = ("01a1fec0d3e677b087f6bfa5180942c3", "01a1fec0d3e67bbbbbbbbbbbbbbbbbbb")
@@ -60,6 +72,53 @@ def test_the_fronts_of_several_jobs_are_drawn_with_a_sign_each(
     show_fronts([job("one", 0.3), job("two", 0.3)], fronts)
     out = capsys.readouterr().out
     assert out.count("●") == out.count("■") == 2
+
+
+def test_the_fronts_of_several_jobs_have_a_legend_and_count_what_is_on_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    one = Front(points=[point("a", 0.1, 0.9), point("w", 0.2, 0.7, dominated=True)])
+    show_fronts([job("one", 0.3), job("two", 0.3)], [one, Front(points=[point("b", 0.2, 0.8)])])
+    *table, legend = capsys.readouterr().out.splitlines()
+    assert [line.split()[4] for line in table[1:3]] == ["1", "1"]
+    assert legend.split("   ") == ["· dominated", "┊ budget 0.3 GMACs"]
+
+
+def test_json_loses_nothing_where_stdout_lacks_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "ascii", errors="replace"))
+    show_json({"aim": "λ = 0.5"})
+    sys.stdout.flush()
+    assert json.loads(written.getvalue()) == {"aim": "λ = 0.5"}
+
+
+def test_names_between_colons_stay_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    say("npz::dog: is unknown")
+    show_facts([("[b]data", ":dog: [/b] \\")])
+    show_rows((":cat:",), [[":dog:"]])
+    out, err = capsys.readouterr()
+    assert err == "npz::dog: is unknown\n"
+    lines = [line.rstrip() for line in out.splitlines()]
+    assert lines == ["[b]data  :dog: [/b] \\", ":cat:", ":dog:"]
+
+
+@pytest.mark.parametrize("width", [40, 50, 60])
+def test_a_narrow_terminal_shows_whole_ids_and_fewer_columns(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = Terminal()
+    monkeypatch.setattr(sys, "stdout", seen)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    best = point(IDS[0], 0.003123, 0.95, spread=0.01, test_accuracy=0.9, resizer="dynopool")
+    show_jobs([job(each, 0.25, best=best, seconds_left=4000) for each in IDS])
+    show_front([best], best, 0.25)
+    shown = re.sub(r"\x1b\[\d*m", "", seen.getvalue())
+    lines = shown.splitlines()
+    assert max(map(len, lines)) <= width
+    assert [any(each[:14] in line for line in lines) for each in IDS] == [True, True]
+    assert "running" in shown
+    assert "backbone" not in shown
 
 
 def test_plain_rows_are_tabs_between_whole_values(capsys: pytest.CaptureFixture[str]) -> None:

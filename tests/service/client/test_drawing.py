@@ -108,6 +108,18 @@ def test_an_axis_has_few_and_round_ticks(values: list[float], ticks: list[float]
     assert list(Axis.around(values).ticks) == pytest.approx(ticks)
 
 
+@pytest.mark.parametrize(("accuracy", "label"), [(1.0, "100 %"), (0.0, "0 %")])
+def test_no_accuracy_beyond_the_possible_is_written_at_the_axis(
+    accuracy: float, label: str
+) -> None:
+    lines = drawn(Curve("job", [point("a", 0.1, accuracy), point("b", 0.2, accuracy)]))
+    labels = [float(line.split("%")[0]) for line in lines[:HEIGHT] if "%" in line]
+    assert len(labels) > 1
+    assert min(labels) >= 0
+    assert max(labels) <= 100
+    assert any(label in line for line in lines)
+
+
 def test_a_bar_is_as_long_as_the_side_and_goes_on_to_the_human_one() -> None:
     assert bar((16, 16), (32, 32), 32, 8, ASCII).plain == "####...."
     assert bar((32, 32), (16, 16), 32, 8, ASCII).plain == "########"

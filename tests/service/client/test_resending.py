@@ -204,6 +204,16 @@ def test_a_watch_outlives_a_server_that_is_away_and_tells_of_it(
     assert before <= first <= second <= datetime.now(UTC)
 
 
+def test_a_watch_waits_where_too_many_ask(client: Client, script: Script) -> None:
+    busy = answer(429, {"detail": "too many requests"}, Retry_After="1")
+    ended = {"state": "succeeded", "events": 2}
+    script += [answer(200, JOB), stream(2), busy, busy, answer(200, JOB | ended)]
+    heard: list[int] = []
+    watched = client.watch("j", interval=0, on_event=lambda event: heard.append(event.id))
+    assert [job.state for job in watched] == ["queued", "succeeded"]
+    assert (heard, script) == ([2], [])
+
+
 def test_a_watch_gives_a_server_up_that_stays_away(client: Client, script: Script) -> None:
     script += [answer(200, JOB), stream(2), *[lost] * 50]
     with pytest.raises(ServerUnreachable):
