@@ -36,8 +36,7 @@ def moved(space: resnas.SearchSpace) -> resnas.SearchSpace:
     return space.eval()
 
 
-@pytest.mark.parametrize("multiple_of", [1, 4])
-@pytest.mark.parametrize("resizer", ["dynopool", "diffstride"])
+@pytest.mark.parametrize(("resizer", "multiple_of"), [("dynopool", 1), ("diffstride", 4)])
 def test_a_fresh_process_gives_the_outputs_of_the_network_that_was_frozen(
     resizer, multiple_of, tmp_path
 ):

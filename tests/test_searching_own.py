@@ -118,6 +118,7 @@ def build(num_classes, input_size):
 """
 
 
+@pytest.mark.chaos
 def test_the_folder_of_own_backbones_is_known_to_the_processes_of_ray(whole, ray, tmp_path):
     """As an argument: where they run, on other machines perhaps, no environment would say it."""
     (tmp_path / "file.py").write_text(OWN)

@@ -22,6 +22,7 @@ def test_an_own_network_and_image_folder_end_in_a_file_that_onnx_runtime_confirm
     assert (tmp_path / "front.svg").read_text().startswith("<svg")
 
 
+@pytest.mark.chaos
 def test_a_phone_gets_a_file_within_its_budget_at_multiples_of_eight(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -35,6 +36,7 @@ def test_a_phone_gets_a_file_within_its_budget_at_multiples_of_eight(
     assert (tmp_path / "exported" / "model.onnx").exists()
 
 
+@pytest.mark.chaos
 def test_a_front_is_read_over_the_client_and_its_best_point_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

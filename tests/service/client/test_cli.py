@@ -200,6 +200,7 @@ def test_an_export_into_a_folder_that_cannot_be_written_says_so(
     assert "cannot be written" in ended.err
 
 
+@pytest.mark.chaos
 def test_a_job_is_handed_in_and_followed_to_its_end(connected: Resnas) -> None:
     ended = connected("submit", *SMALL, "--seed", "1", "--watch")
     assert ended.code == 0
