@@ -36,7 +36,15 @@ def moved(space: resnas.SearchSpace) -> resnas.SearchSpace:
     return space.eval()
 
 
-@pytest.mark.parametrize(("resizer", "multiple_of"), [("dynopool", 1), ("diffstride", 4)])
+@pytest.mark.parametrize(
+    ("resizer", "multiple_of"),
+    [
+        ("dynopool", 1),
+        ("diffstride", 4),
+        pytest.param("dynopool", 4, marks=pytest.mark.chaos),
+        pytest.param("diffstride", 1, marks=pytest.mark.chaos),
+    ],
+)
 def test_a_fresh_process_gives_the_outputs_of_the_network_that_was_frozen(
     resizer, multiple_of, tmp_path
 ):

@@ -68,8 +68,8 @@ def put_through(system: System, course: Course, calm: Ordeal | None = None):
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_nothing_is_lost_or_done_twice_though_processes_die(database, tmp_path):
-    load = Load(quick_jobs(12, trials=3, epochs=2), interval=0.5, cancelled=0.1)
-    course = Course(database, load, KINDS[database], every=1.0, seconds=6.0)
+    load = Load(quick_jobs(16, trials=3, epochs=2), interval=0.5, cancelled=0.1)
+    course = Course(database, load, KINDS[database], every=1.0, seconds=8.0)
     with STARTS[database](tmp_path, Setup(command="tests.chaos.hasty")) as system:
         ordeal, _ = put_through(system, course)
     assert ordeal.wounds

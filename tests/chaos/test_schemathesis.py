@@ -21,7 +21,7 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 @pytest.mark.parametrize(
     ("phases", "examples", "least"),
     [
-        ("fuzzing", 5, 90),
+        ("fuzzing", 8, 120),
         pytest.param("examples,coverage,fuzzing,stateful", 400, 10_000, marks=pytest.mark.chaos),
     ],
 )

@@ -24,7 +24,7 @@ SAMPLE = {
     "torchvision/squeezenet1_1": (3, 3),
     "timm/test_vit_relpos": None,
 }
-EXPORTED = ("timm/test_resnet", "timm/test_byobnet")
+EXPORTED = ("timm/test_resnet", "timm/test_byobnet", "torchvision/shufflenet_v2_x0_5")
 
 WITHOUT_FVCORE = ("timm/lowformer_b0",)
 """fvcore leaves scaled dot-product attention out."""
