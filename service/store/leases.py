@@ -29,8 +29,10 @@ PAUSES = (0.0, 3.0, 10.0, 30.0)
 """Seconds between a crash and the next attempt, after the first crash, the second, ...
 
 None after the first, which may well be no fault of the job: while it paused, another one would be
-taken, and it would wait for all of that.
+taken, and it would wait for all of that. Nor where a worker went silent: its lease was the pause.
 """
+LOST = "lost"
+"""The reason of an attempt whose worker went silent."""
 MAX_CRASHES = len(PAUSES) + 1
 """So many attempts in a row that bring nothing are a poisonous job's."""
 AWAY = 15.0
@@ -150,7 +152,8 @@ def crash(session: Session, row: Row, release: Moves, fail: Moves, error: Failur
         found = f"{error.found}, {row.crashes} times in a row without any progress"
         error = error.model_copy(update={"found": found, "reason": "poison"})
     else:
-        pause = AWAY if away else PAUSES[row.crashes - 1]
+        pauses = {Cause.UNREACHABLE: AWAY, LOST: 0.0}
+        pause = pauses.get(error.reason, PAUSES[row.crashes - 1])
         row.not_before = in_seconds(session, pause)
     return move(session, row, fail if last else release, error)
 
@@ -177,5 +180,5 @@ def silence(row: JobRow | ExportRow) -> Failure:
         place=f"worker {row.worker}",
         found="it was not heard of until its lease ran out",
         next_step="See whether the worker still runs, and its log",
-        reason="lost",
+        reason=LOST,
     )

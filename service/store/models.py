@@ -13,6 +13,7 @@ from sqlalchemy import (
     MetaData,
     String,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -27,6 +28,10 @@ _NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+
+CRASHED = text("crashes > 0")
+"""In words that the index has too, or it is not used."""
 
 
 class Base(DeclarativeBase):
@@ -77,6 +82,12 @@ class JobRow(Leased, Base):
         Index(None, "state", "id"),
         Index(None, "state", "owner", "rank", "id"),  # a claim
         Index(None, "owner", "started_at"),  # whose turn it is
+        Index(
+            "ix_jobs_crashed",
+            *("state", "owner", "not_before"),
+            sqlite_where=CRASHED,
+            postgresql_where=CRASHED,
+        ),  # whose turn it is before all others
         Index(None, "owner", "id"),  # an owner's list
         Index(None, "backbone", "dataset"),  # a front across jobs
     )

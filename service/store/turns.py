@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CTE, Integer, Select, bindparam, func, or_, select
+from sqlalchemy import CTE, Integer, Select, bindparam, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
-from service.store.models import JobRow
+from service.store.clock import now_ms
+from service.store.models import CRASHED, JobRow
 from service.store.values import LEASED, LOCAL, State
 
 
@@ -39,16 +40,23 @@ def _by_turns() -> Select[str]:
         .scalar_subquery()
     )
     most = bindparam("most", type_=Integer)
+    interrupted = exists().where(
+        JobRow.state == State.QUEUED,
+        JobRow.owner == waiting.c.owner,
+        JobRow.not_before <= now_ms(),
+        CRASHED,
+    )
     query = select(waiting.c.owner).where(
         waiting.c.owner.is_not(None),
         or_(most == 0, waiting.c.owner == LOCAL, at_work < most),
     )
-    return query.order_by(at_work, served)
+    return query.order_by(interrupted.desc(), at_work, served)
 
 
 BY_TURNS = _by_turns()
-"""Who has queued jobs: first with the fewest running ones, then who was served longest ago.
+"""Who has queued jobs: with the fewest running ones first, then who was served longest ago.
 
+Before them all comes who lost one in a crash: it goes on where it was, and takes no one's turn.
 Owners with `most` running jobs are left out, but for whoever has the token; 0: nobody is. Workers
 that ask at the same time may exceed it by one another.
 """
