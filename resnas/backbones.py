@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.overrides import TorchFunctionMode
 
 import search_spaces
@@ -137,8 +138,8 @@ def sketch(
             if bounded.made > LARGEST:
                 raise InvalidSpec(
                     f"backbone {name}",
-                    f"it has more than {LARGEST:,} parameters, and looks at their values while it "
-                    "is built",
+                    f"it has more than {LARGEST:,} parameters, and cannot be built without memory "
+                    "for them",
                     "Choose a smaller one",
                 ) from error
             raise
@@ -148,7 +149,7 @@ class _Bounded(TorchFunctionMode):
     """Ends the building of a network that takes too much memory; for one thread.
 
     Attributes:
-        made: elements of all tensors that weights are made of.
+        made: elements of all tensors that weights are made of, or were to be.
     """
 
     _FACTORIES = frozenset({torch.empty, torch.zeros, torch.ones, torch.randn, torch.rand})
@@ -160,12 +161,18 @@ class _Bounded(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        made = func(*args, **(kwargs or {}))
-        if func in self._FACTORIES and isinstance(made, Tensor):
-            self.made += made.numel()
+        given = kwargs or {}
+        if func in self._FACTORIES:  # counted first: what is far too large cannot even be made
+            self.made += _elements(args, given)
             if self.made > LARGEST:
                 raise MemoryError(f"more than {LARGEST:,} parameters")
-        return made
+        return func(*args, **given)
+
+
+def _elements(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    """Of the tensor that a factory is asked for: as (2, 3), ((2, 3),) or size=(2, 3)."""
+    size = args or kwargs.get("size", ())
+    return math.prod(size[0] if size and isinstance(size[0], Sequence) else size)
 
 
 def claim(name: str) -> None:

@@ -117,12 +117,10 @@ class Authentication:
         found = await self._known(scope)
         if isinstance(found, Response):
             return found
+        if not found.is_admin and (refusal := _too_fast(scope, self._owners, found.owner)):
+            return refusal
         wanted = _wanted(scope)
-        if not found.may(wanted):
-            return _forbidden(scope, wanted)
-        if found.is_admin:
-            return found
-        return _too_fast(scope, self._owners, found.owner) or found
+        return found if found.may(wanted) else _forbidden(scope, wanted)
 
     async def _known(self, scope: Request) -> Principal | Response:
         """Whose key was sent. Who guesses at keys is slowed down before they are looked up."""

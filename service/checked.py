@@ -7,6 +7,7 @@ anew should listen before.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from service.schemas import EstimateRequest
 from service.turnstile import Turnstile
 
 _Answer = TypeVar("_Answer")
+_Facts = tuple[int, tuple[int, int, int]]
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,11 @@ class Checked:
     estimate: Estimate
 
 
+FRESH = 2.0
+"""Seconds for which nobody looks again at files of the operator's."""
 _turnstile = Turnstile()
 _jobs: Known[Checked] = Known(256)
+_looks: Known[_Facts] = Known(64)
 _estimates: Known[Estimate] = Known(64)
 _profiles: Known[Profile] = Known(256)
 
@@ -41,14 +46,14 @@ _profiles: Known[Profile] = Known(256)
 def check(spec: JobSpec, datasets_dir: Path, asker: Principal = FIRST) -> Checked:
     """What `spec` comes to.
 
-    The data set is looked at every time, and so is a backbone of one's own, which may change.
+    Pictures are looked at every few seconds, and a backbone of one's own every time: they may
+    change.
 
     Raises:
         UnknownName, DatasetUnavailable, InfeasibleBudget, UnreachableBudget, GraphError: it is
             not possible.
         TooMany: the asker has other questions that are being computed.
     """
-    from resnas.datasets._base import facts
     from resnas.planning import prepare
 
     def find() -> Checked:
@@ -60,7 +65,7 @@ def check(spec: JobSpec, datasets_dir: Path, asker: Principal = FIRST) -> Checke
             return find()
     # What is possible does not depend on the seed, so that a series of them is one question.
     asked = spec.model_copy(update={"seed": 0}).model_dump_json()
-    known = facts(spec.dataset, datasets_dir)
+    known = _facts(spec.dataset, datasets_dir, asker)
     found = _answered(_jobs, (asked, datasets_dir, known), asker, find)
     return Checked(found.spec.model_copy(update={"seed": spec.seed}), found.estimate)
 
@@ -73,9 +78,8 @@ def estimate(asked: EstimateRequest, datasets_dir: Path, asker: Principal = FIRS
         TooMany: the asker has other questions that are being computed.
     """
     from resnas import estimating
-    from resnas.datasets._base import facts
 
-    num_classes, input_size = known = facts(asked.dataset, datasets_dir)
+    num_classes, input_size = known = _facts(asked.dataset, datasets_dir, asker)
 
     def find() -> Estimate:
         return estimating.estimate(
@@ -109,6 +113,19 @@ def profile(architecture: Architecture, asker: Principal = FIRST) -> Profile:
         with _turnstile.turn(asker):
             return find()
     return _answered(_profiles, architecture.model_dump_json(), asker, find)
+
+
+def _facts(dataset: str, datasets_dir: Path, asker: Principal) -> _Facts:
+    """(num_classes, input_size); of files of the operator's, as somebody found them lately.
+
+    These may be many: to look at them is a question that waits for its turn.
+    """
+    from resnas.datasets._base import facts
+
+    if ":" not in dataset:  # known without a look, or by a few names
+        return facts(dataset, datasets_dir)
+    question = (dataset, datasets_dir, time.monotonic() // FRESH)
+    return _answered(_looks, question, asker, lambda: facts(dataset, datasets_dir))
 
 
 def _answered(

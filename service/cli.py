@@ -38,6 +38,12 @@ _HELP = """At what resolution should each stage of a CNN work? Searches it, with
   resnas export JOB --format onnx             its best under the budget
 
 Ids may be cut to how they begin; 'resnas --install-completion' completes them by the Tab key.
+
+The server of this machine is found by itself. Another one is named in the environment:
+
+  RESNAS_URL           its address
+  RESNAS_TOKEN_FILE    a file with your API key, which only you can read
+  RESNAS_TOKEN         or the key itself
 """
 
 app = typer.Typer(

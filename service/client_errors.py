@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     import httpx
 
 
+_NAME_KEY = (
+    "Set RESNAS_TOKEN_FILE to a file with your API key, or RESNAS_DATA_DIR to the data directory "
+    "of this machine's server, where its token lies"
+)
+
+
 class ServerUnreachable(ResnasError):
     """Nobody answers at the server's address."""
 
@@ -52,9 +58,10 @@ def problem_of(response: httpx.Response) -> ResnasError:
     place = str(problem.get("place") or f"{response.request.method} {response.request.url.path}")
     found = _found(problem) or f"the answer was {status} {response.reason_phrase}"
     next_step = str(problem.get("next_step") or "").rstrip(".")
-    if status == 401:  # the client sends the token; what its user can do is show it where it lies
-        own = "Set RESNAS_DATA_DIR to the server's data directory, where its token lies"
-        return NotAllowed(place, found, own)
+    if status == 401:
+        # The client sends the header; what its user can do is say what is to stand there.
+        told = next_step if "Authorization" not in next_step else ""
+        return NotAllowed(place, found, told or _NAME_KEY)
     if status in (403, 421):
         return NotAllowed(place, found, next_step or "Use an address that the server serves")
     if status == 404:

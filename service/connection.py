@@ -14,9 +14,10 @@ import httpx
 from service.answers import Page
 from service.client_errors import problem_of, unreachable
 from service.client_sending import Found, parse, send_once
+from service.client_tokens import named_token
 from service.errors import InvalidSetting, NotFound
 from service.lock import address, database_file, holder, lock_of
-from service.settings import Settings
+from service.settings import LOOPBACK, Settings
 
 _LIKE = "Write it like http://127.0.0.1:8642"
 
@@ -27,22 +28,29 @@ class Connection:
     Args:
         url: of the server; null: `RESNAS_URL`, else where the server listens that uses the data
             directory of the settings, else this machine at their port.
-        token: null: the one in the data directory of the settings, where there is one.
+        token: an API key, or the server's token; null: `RESNAS_TOKEN`, else the content of the file
+            `RESNAS_TOKEN_FILE`, else the token in the data directory of the settings, which goes to
+            the server of that directory only.
         patience: seconds to wait for each answer. With less than a minute, a connection that is
             refused is not tried again.
 
     Raises:
-        InvalidSetting: `url` is no address.
+        InvalidSetting: `url` is no address, or what is named for its key is none.
     """
 
     def __init__(
         self, url: str | None = None, token: str | None = None, *, patience: float = 60.0
     ) -> None:
         settings = Settings.load()
-        self.url = url or os.environ.get("RESNAS_URL") or _own(settings)
-        token = _stored_token(settings.token_path) if token is None else token
+        own, named = _listening(settings), url or os.environ.get("RESNAS_URL")
+        self.url = named or own or f"http://127.0.0.1:{settings.port}"
+        called = _address(self.url)
+        if token is None:
+            token = named_token()
+        if token is None and _may_have_token(called, settings, own, by_name=bool(named)):
+            token = _stored_token(settings.token_path)
         self._http = httpx.Client(
-            base_url=_address(self.url),
+            base_url=called,
             headers={"Authorization": f"Bearer {token}"} if token else {},
             transport=httpx.HTTPTransport(retries=2 if patience >= 60 else 0),
             timeout=httpx.Timeout(patience, connect=min(patience, 5)),
@@ -117,13 +125,34 @@ def _address(url: str) -> httpx.URL:
     return found
 
 
-def _own(settings: Settings) -> str:
-    """The address of this machine's server: as it has written it down, if it runs."""
+def _listening(settings: Settings) -> str | None:
+    """Where the server of the data directory listens: as it has written it down, if it runs."""
     with suppress(InvalidSetting, OSError):  # of a database that a client does not need
         lock = lock_of(database_file(settings)) if settings.on_sqlite else None
-        if lock and holder(lock) and (found := address(lock)):
-            return found
-    return f"http://127.0.0.1:{settings.port}"
+        return address(lock) if lock and holder(lock) else None
+    return None
+
+
+def _may_have_token(
+    called: httpx.URL, settings: Settings, own: str | None, *, by_name: bool
+) -> bool:
+    """Whether the data directory's token, which opens everything, may go to the address `called`.
+
+    Anybody may listen there, and would read it. So its server must have written that address down;
+    or, where it cannot, it is on this machine and the user has named what belongs together.
+    """
+    if own and _is_same(called, httpx.URL(own)):
+        return True
+    if called.host not in LOOPBACK:
+        return False
+    return not settings.on_sqlite or (by_name and bool(os.environ.get("RESNAS_DATA_DIR")))
+
+
+def _is_same(one: httpx.URL, other: httpx.URL) -> bool:
+    hosts = {one.host, other.host}
+    return (one.scheme, one.port) == (other.scheme, other.port) and (
+        len(hosts) == 1 or hosts <= LOOPBACK
+    )
 
 
 def _stored_token(path: Path) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from resnas.causes import Cause
 from resnas.results import Value
 from service import messages
 from service.errors import Failure
@@ -28,6 +29,7 @@ class ExportRun(Run):
         super().__init__(settings, repository, lease)
         self.export = export
         self._begun = time.monotonic()
+        self._overdue = False
 
     def _task(self) -> Value:
         architecture_id = self.export.architecture_id
@@ -48,6 +50,7 @@ class ExportRun(Run):
 
     def _renew(self) -> State:
         if time.monotonic() - self._begun > LONGEST:
+            self._overdue = True
             self.child.kill()
         return self.repository.exports.renew(self.lease, LEASE)
 
@@ -64,6 +67,13 @@ class ExportRun(Run):
                     manifest=message.manifest.model_dump(mode="json"),
                 )
             )
+
+    def _conclude(self, status: int) -> None:
+        if self._overdue and self._outcome is None:  # it would take as long again
+            found = f"it took longer than {LONGEST:,.0f} s"
+            self._finish(Event.FAIL, self._death(found, Cause.ERROR))
+        else:
+            super()._conclude(status)
 
     def _finish(self, event: Event, error: Failure | None) -> State:
         finish = self.repository.exports.finish

@@ -65,7 +65,7 @@ class Once:
         Args:
             asked: all that makes two requests the same, as JSON.
             carry_out: does it, in one transaction in which it hands its reply on; if it raises,
-                nothing was done and the key is free again.
+                or hands on none, nothing was done and the key is free again.
 
         Raises:
             InFlight: the same request is being carried out.
@@ -79,22 +79,32 @@ class Once:
         if not found.ours:
             return _replay(found, digest)
 
+        kept = False
+
         def keep(reply_of: Callable[[_Done], Reply]) -> Callable[[Session, _Done], None]:
             def also(session: Session, done: _Done) -> None:
+                nonlocal kept
                 reply = reply_of(done)
                 answer = {"body": reply.body.model_dump(mode="json"), "headers": reply.headers}
                 self.requests.keep(
                     session, self.owner, key, found.until, status=reply.status, answer=answer
                 )
+                kept = True
 
             return also
 
-        try:
-            return _answer(carry_out(keep))
-        except Exception:
+        def free() -> None:
             with contextlib.suppress(SQLAlchemyError):  # its time runs out anyway
                 self.requests.forget(self.owner, key, found.until)
+
+        try:
+            reply = carry_out(keep)
+        except Exception:
+            free()
             raise
+        if not kept:
+            free()
+        return _answer(reply)
 
 
 def forgotten(reply_of: Callable[[_Done], Reply]) -> Callable[[Session, _Done], None]:

@@ -115,10 +115,12 @@ def ask_export(
     multiple_of: int = 1,
     owner: str | None = None,
     also: Callable[[Session, Export], None] | None = None,
+    may_add: Callable[[], None] | None = None,
 ) -> Export:
     """Have an architecture written as a file; the same question gets the same export.
 
-    One whose file is gone from `artifacts` is written anew.
+    One whose file is gone from `artifacts` is written anew. `may_add` raises where no more must be
+    written.
 
     Raises:
         UnknownName: no such format.
@@ -134,7 +136,9 @@ def ask_export(
             f"its trial ended {found.result.state} and left no weights",
             "Export an architecture of a completed trial",
         )
-    return repository.exports.add(architecture_id, format, artifacts.holds, multiple_of, also)
+    return repository.exports.add(
+        architecture_id, format, artifacts.holds, multiple_of, also, may_add
+    )
 
 
 def export(repository: Repository, export_id: str, owner: str | None = None) -> Export:

@@ -31,8 +31,9 @@ class Keyring:
         self._writing = anyio.CapacityLimiter(1)
 
     def has_met(self, digest: str) -> bool:
-        """Whether there was such a key, so that its look-up is no guess."""
-        return digest in self._met
+        """Whether such a key opened something lately, so that its look-up is no guess."""
+        _, met = self._met.get(digest, (0.0, None))
+        return met is not None and met.usable
 
     async def find(self, keys: Keys, digest: str) -> Key | None:
         """The key whose text has that digest, as the database had it at most a second ago.

@@ -18,6 +18,7 @@ from service.errors import InvalidKey, NotFound
 from service.principals import Scope
 from service.store.keys import Key
 from service.store.repository import Repository
+from service.store.values import LOCAL
 
 _FORM = re.compile(r"rn_[0-9a-f]{8}_[0-9a-f]{64}")
 _OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
@@ -56,13 +57,20 @@ def create(
     """A new key of `owner`; None where that has one that opens as much, and `unless_usable`.
 
     Raises:
-        InvalidKey: that is no name of an owner, there is no scope, or it would last too long.
+        InvalidKey: that is no name of an owner, or whoever has the token; there is no scope, or it
+            would last too long.
     """
     if _OWNER.fullmatch(owner) is None:
         raise InvalidKey(
             "owner",
             f"{owner[:80]!r} is no name",
             "Use 1 to 64 of the letters a-z and A-Z, digits, '.', '_', '@' and '-'",
+        )
+    if owner == LOCAL:
+        raise InvalidKey(
+            "owner",
+            f"{LOCAL!r} stands for whoever has the token, and what was handed in with it",
+            "Choose another name",
         )
     if not scopes:
         raise InvalidKey("scopes", "there is none", f"Choose from {', '.join(Scope)}")

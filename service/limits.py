@@ -1,12 +1,14 @@
 """What may be sent: no body that no job could need, and no JSON that two readers would read apart.
 
-A body is read whole before anything else sees it, and is small, so memory stays flat. JSON is
-refused here where Python's reader would stumble (a depth of thousands), be silent (a member that
-stands there twice), or let pass what cannot be stored or answered (NUL, half a surrogate pair).
+A body is read whole before anything else sees it, is small, and comes soon, so memory stays flat;
+where no key was sent none is read, for nothing that is public wants one. JSON is refused here where
+Python's reader would stumble (a depth of thousands), be silent (a member that stands there twice),
+or let pass what cannot be stored or answered (NUL, half a surrogate pair).
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import Any
@@ -16,6 +18,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.principals import NOBODY
 from service.problems import problem
 
 MOST = 2**20
@@ -23,6 +26,7 @@ MOST = 2**20
 
 _BRACKETS = 256  # so that no reader runs out of stack
 _COMMAS = 2000  # of which each wrong one would be told of
+_BODY_SECONDS = 10
 _DEPTH = 16
 _DIGITS = 40
 _NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
@@ -36,13 +40,13 @@ class RequestLimits:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer 400, 413 or 422."""
+        """Pass the request on, or answer 400, 408, 413 or 422."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         refusal = _unreadable(scope) or _announced(scope)
         if refusal is None and _has_body(scope):
-            read = await _read(scope, receive)
+            read = await _in_time(scope, receive)
             if isinstance(read, bytes):
                 receive = _replayed(read, receive)
             else:
@@ -121,8 +125,26 @@ def _announced(scope: Scope) -> Response | None:
 
 
 def _has_body(scope: Scope) -> bool:
+    """Whether there is one that somebody may want."""
+    if scope["state"]["principal"] is NOBODY:
+        return False
     headers = Headers(scope=scope)
     return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+
+async def _in_time(scope: Scope, receive: Receive) -> Response | bytes:
+    """The body, if it comes soon: what is held at a time is bounded by the rate of requests."""
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            return await _read(scope, receive)
+    except TimeoutError:
+        return problem(
+            408,
+            f"The body was not there after {_BODY_SECONDS} s",
+            instance=scope["path"],
+            next_step="Send it again, all at once",
+            headers={"Connection": "close"},  # what still comes would be no request
+        )
 
 
 async def _read(scope: Scope, receive: Receive) -> Response | bytes:

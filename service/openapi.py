@@ -38,6 +38,7 @@ _ERRORS = {
     "than its owner may have",
     404: "There is none, or it is not yours",
     409: "The state of the thing does not allow this, or the same request is being carried out",
+    408: "The body did not come in time",
     413: "The body is too large",
     416: "The file has no such part",
     421: "The server is not called by a name that it serves",
@@ -165,7 +166,7 @@ def _errors(operation: _Operation, path: str, method: str) -> Iterator[int]:
     if operation.get("parameters") or method == "post":
         yield from (400, 422)
     if method == "post":
-        yield 413
+        yield from (408, 413)
     if operation["operationId"] in _CONFLICTS:
         yield 409
     if operation["operationId"] == "fetch_export":

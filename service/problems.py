@@ -36,6 +36,7 @@ from service.errors import (
     Conflict,
     InFlight,
     InvalidCursor,
+    InvalidKey,
     KeyReused,
     NotFound,
     OverQuota,
@@ -55,6 +56,7 @@ _STATUS: dict[type[ResnasError], int] = {
     GraphError: 422,
     InvalidResizer: 422,
     InvalidLayer: 422,
+    InvalidKey: 422,
     InvalidCursor: 400,
     NotFound: 404,
     Conflict: 409,
@@ -255,9 +257,10 @@ def ending(instance: str) -> JSONResponse:
     """The answer to a request that takes longer than a server which ends waits for it."""
     return problem(
         503,
-        "The server ends, and this was not done in time",
+        "The server ends before this was answered; it may have been done all the same",
         instance=instance,
-        next_step="Send it again in a moment, under the same Idempotency-Key where it has one",
+        next_step="Send it again in a moment, under the same Idempotency-Key; where it had none, "
+        "look first whether it was done",
         headers={"Retry-After": "2"},
     )
 

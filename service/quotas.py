@@ -16,6 +16,8 @@ from service.store.repository import Repository
 from service.store.values import State
 
 _RETRY_SECONDS = 60
+_BYTES = 4
+"""Of one parameter in a file of weights."""
 
 
 def check_job(settings: Settings, principal: Principal, prepared: Checked) -> None:
@@ -90,6 +92,31 @@ def check_stored(settings: Settings, principal: Principal, repository: Repositor
             f"{most:,} are stored, and no more may be (RESNAS_STORED_JOBS_PER_OWNER)",
             "Ask the server's operator for a larger RESNAS_STORED_JOBS_PER_OWNER",
         )
+
+
+def check_weights(
+    settings: Settings, principal: Principal, repository: Repository, trials: int, params: int
+) -> None:
+    """See whether the weights of the owner's jobs have room; each trial's are kept for good.
+
+    Args:
+        settings: with the limit.
+        principal: the owner.
+        repository: where the owner's other jobs are.
+        trials: how many more there will be at most.
+        params: parameters of the network of each.
+
+    Raises:
+        OverQuota: with these they would take too much.
+    """
+    if principal.is_admin or not settings.weights_bytes_per_owner:
+        return
+    _within(
+        "bytes of weights",
+        (repository.jobs.parameters(principal.owner) + trials * params) * _BYTES,
+        settings.weights_bytes_per_owner,
+        "RESNAS_WEIGHTS_BYTES_PER_OWNER",
+    )
 
 
 def check_exports(settings: Settings, principal: Principal, repository: Repository) -> None:

@@ -109,6 +109,8 @@ class Run(ABC):
             if self._start():
                 for message in self.child.messages():
                     self._hear(message)
+                    if self._outcome is not None:
+                        self.child.stop(GRACE)  # one that hangs at its exit would stay for ever
                 self._conclude(self.child.wait())
         except LeaseLost as error:
             _log.warning("%s", error)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import secrets
 import tempfile
 from functools import cached_property
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from platformdirs import user_data_dir
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from resnas.errors import ResnasError
@@ -23,14 +26,34 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-
-
+_NAME = re.compile(r"(\*\.)?[\w-]+(\.[\w-]+)*\.?", re.ASCII)
 _log = logging.getLogger("resnas.service")
 
 
 def _listed(value: Any) -> Any:
     """The words of a text like "a, b"."""
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+def _plain(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The same, after a look whether a request could be called by each of them."""
+    for name in names:
+        if not _NAME.fullmatch(name) and not _is_address(name):
+            raise PydanticCustomError(
+                "host",
+                "'{name}' is no name of a host; write one like search.example.org, "
+                "*.example.org or 10.1.2.3, without a scheme, port or path",
+                {"name": name},
+            )
+    return names
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 class Settings(Allowances):
@@ -63,7 +86,9 @@ class Settings(Allowances):
     ray_address: str | None = Field(None, description="of a cluster; default: a private local Ray")
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
     port: int = Field(8642, ge=0, le=65535, description="0: any free one")
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
+    allowed_hosts: Annotated[
+        tuple[str, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_plain)
+    ] = Field(
         (), description="names beside loopback's that the server answers to, with commas between"
     )
     worker: bool = Field(True, description="whether the server runs jobs, too")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
+
 # One thread each, so that tests and trials share a machine fairly: before torch is imported, and
 # for every process that a test starts.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -12,3 +14,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A shell that starts the tests in the background lets them, and all they start, ignore Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+LONGEST = {
+    "test_readme.py",
+    "test_searching.py",
+    "test_searching_killed.py",
+    "test_searching_own.py",
+}
+"""They begin first: at the end one process would still run them while the other waits."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)

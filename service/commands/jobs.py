@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
@@ -34,6 +34,7 @@ from service.commands.options import (
     Strategy,
     Trials,
     job_spec,
+    one_of,
 )
 from service.console import (
     achieved,
@@ -113,7 +114,9 @@ def submit(
 
 
 def jobs(
-    state: Annotated[State | None, typer.Option(help="Only jobs in this state.")] = None,
+    state: Annotated[
+        State | None, one_of("--state", get_args(State), "Only jobs in this state.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 20,
     plain: Plain = False,
     as_json: Json = False,

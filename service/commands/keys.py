@@ -41,7 +41,11 @@ def create(
     ] = None,
     if_none: Annotated[
         bool,
-        typer.Option("--if-none", help="Only where the owner has no valid key that opens as much."),
+        typer.Option(
+            "--if-none",
+            help="Only where the owner has no valid key that opens as much, or none was ever used "
+            "and the file of --output is not there.",
+        ),
     ] = False,
     output: Annotated[
         Path | None,
@@ -56,7 +60,8 @@ def create(
     scopes = frozenset(scope or (Scope.READ, Scope.WRITE))
     lasts = keys.span(expires_in) if expires_in else None
     with _keys(data_dir) as known, _kept(output) as file:
-        made = known.create(owner, scopes, lasts, unless_usable=if_none)
+        once = if_none and not (output and _is_lost(known, owner, scopes, output))
+        made = known.create(owner, scopes, lasts, unless_usable=once)
         if made.text and file:
             file.write(f"{made.text}\n")
     if made.key is None:
@@ -134,6 +139,18 @@ def _url(lock: Path, settings: Settings) -> str:
             "Try again in a moment, or when that process has ended",
         )
     return url
+
+
+def _is_lost(known: Keychain, owner: str, scopes: frozenset[Scope], path: Path) -> bool:
+    """Whether a key was made whose text never came to `path`, because the command was ended."""
+    if path.exists():
+        return False
+    equal = [
+        key
+        for key in known.all()
+        if key.owner == owner and key.state == "valid" and scopes <= {*key.scopes}
+    ]
+    return bool(equal) and not any(key.used_at for key in equal)
 
 
 @contextmanager

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from pydantic import ValidationError
 
-from resnas.errors import InvalidSpec
+from resnas.errors import InvalidSpec, UnknownName
 from resnas.spec import JobSpec, Place, SearchSpec, TrainingSpec
 from service.commands import completing
+
+
+def one_of(option: str, names: Sequence[str], about: str) -> Any:
+    """An option that is one of `names`; one that is misspelt is answered with what was meant."""
+
+    def read(text: str) -> str:
+        if text not in names:
+            raise UnknownName.among(option, text, names)
+        return text
+
+    return typer.Option(
+        option,
+        parser=read,
+        metavar=f"[{'|'.join(names)}]",
+        help=about,
+        autocompletion=lambda: list(names),
+    )
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 Plain = Annotated[
@@ -67,7 +86,7 @@ Resizers = Annotated[
 ]
 PlaceOption = Annotated[
     Place | None,
-    typer.Option("--place", help="Where it stands; default: as the resizer's paper has it."),
+    one_of("--place", get_args(Place), "Where it stands; default: as the resizer's paper has it."),
 ]
 LayerTexts = Annotated[
     list[str] | None,

@@ -15,7 +15,7 @@ export function mount(root, place) {
   const view = {
     gone: new AbortController(),
     note: h("div", { role: "status" }),
-    picker: h("div", { class: "filters" }),
+    picker: h("div"),
     rows: h("div"),
     title: h("h1", { tabindex: "-1" }, "Fronts over one another"),
     jobOf: new Map(),
@@ -94,15 +94,21 @@ async function pick(view, found, signal) {
   const ids = found.map(({ job }) => job.id);
   const more = items.filter((job) => !ids.includes(job.id) && job.trials_done > 0);
   const options = more.map((job) => h("option", { value: job.id }, `${nameOf(job)}, ${format.date(job.created_at)}`));
-  const select = h("select", { on: { change: () => choose([...ids, select.value]) } }, h("option", { value: "" }, "choose a job"), options);
+  const select = h("select", null, options);
+  const add = (event) => {
+    event.preventDefault();
+    choose([...ids, select.value]);
+  };
+  const form = h("form", { class: "filters", on: { submit: add } },
+    h("label", null, "One more job ", select), h("button", { type: "submit" }, "Add"));
   const full = ids.length >= MOST || more.length === 0;
   const held = view.picker.contains(document.activeElement);
-  view.picker.replaceChildren(...(full ? [] : [h("label", null, "Add ", select)]));
+  view.picker.replaceChildren(...(full ? [] : [form]));
   if (held) (full ? drops(view).at(-1) : select)?.focus();
 }
 
 function choose(ids) {
-  replace(new URLSearchParams(ids.filter(Boolean).map((id) => ["job", id])), { entry: true });
+  replace(new URLSearchParams(ids.map((id) => ["job", id])), { entry: true });
 }
 
 /** The rows of what was found; who has left one out goes on at the one that has moved up. */

@@ -1,7 +1,7 @@
 // What the page does, as text to paste elsewhere: Python, curl, the command line.
 //
 // None of them holds the token: Python and the command line read it from the data directory of this
-// machine, curl is given it by the shell.
+// machine, or a key from the file that RESNAS_TOKEN_FILE names; curl is given it by the shell.
 
 import { h } from "./dom.js";
 

@@ -12,7 +12,7 @@ from service import sweeping
 from service.doctor.findings import Finding, broken, ok, some, warning
 from service.errors import Failure
 from service.settings import Settings
-from service.store.care import Care
+from service.store.care import Care, Needed
 from service.store.repository import Repository
 
 _LOST = Failure(
@@ -26,9 +26,9 @@ _LOST = Failure(
 def artifacts(settings: Settings, care: Care) -> Iterator[Finding]:
     """Weights and exported files: there, and what their digests say."""
     store = settings.artifacts
+    needed = list(care.needed())  # before the files: a row comes after its file
     changed = sorted(digest for digest in store.digests() if _has_changed(store, digest))
     there = set(store.digests()) - set(changed)
-    needed = list(care.needed())
     weights = {each.digest for each in needed if each.what == "trial"}
     lost = [each for each in needed if each.digest not in there]
     if changed:
@@ -42,7 +42,7 @@ def artifacts(settings: Settings, care: Care) -> Iterator[Finding]:
         )
     else:
         yield ok("artifact contents", f"{len(there)} files are what their names say")
-    yield from _exports([each.id for each in lost if each.what == "export"], care)
+    yield from _exports([each for each in lost if each.what == "export"], store, care)
     yield from _weights([each.id for each in lost if each.what == "trial"])
 
 
@@ -63,13 +63,13 @@ def unneeded(settings: Settings, care: Care) -> Iterator[Finding]:
     )
 
 
-def _exports(lost: list[str], care: Care) -> Iterator[Finding]:
+def _exports(lost: list[Needed], store: ArtifactStore, care: Care) -> Iterator[Finding]:
     if lost:
         yield broken(
             "exports",
-            f"the files of {len(lost)} are gone: {some(lost)}",
+            f"the files of {len(lost)} are gone: {some([each.id for each in lost])}",
             "resnas doctor --repair marks them as failed; whoever asks again gets a new file",
-            partial(care.lose, lost, _LOST),
+            partial(_lose, store, care, lost),
         )
     else:
         yield ok("exports", "every written file is there")
@@ -99,7 +99,16 @@ def _has_changed(store: ArtifactStore, digest: str) -> bool:
 
 def _delete(store: ArtifactStore, digests: set[str]) -> None:
     for digest in digests:
-        store.delete(digest)
+        if _has_changed(store, digest):  # not written again since it was looked at
+            store.delete(digest)
+
+
+def _lose(store: ArtifactStore, care: Care, lost: list[Needed]) -> None:
+    """Mark the exports as failed whose files have not come back in the meantime."""
+    gone = [
+        each.id for each in lost if not store.holds(each.digest) or _has_changed(store, each.digest)
+    ]
+    care.lose(gone, _LOST)
 
 
 def _sweep(settings: Settings) -> None:

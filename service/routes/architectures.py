@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import APIRouter, Request, Response, status
 from fastapi.responses import FileResponse
 
@@ -48,7 +50,6 @@ def ask_export(
     """Have a network written as a file; the same question gets the same export."""
 
     def write(keep: Keep) -> Reply:
-        quotas.check_exports(settings, principal, repository)
         export = jobs.ask_export(
             repository,
             settings.artifacts,
@@ -57,6 +58,7 @@ def ask_export(
             body.multiple_of,
             principal.sees,
             keep(_accepted),
+            partial(quotas.check_exports, settings, principal, repository),
         )
         return _accepted(export)
 

@@ -61,6 +61,8 @@ def submit(
             return Reply(status.HTTP_200_OK, PlanAnswer.of(prepared))
         quotas.check_queue(settings, principal, repository)
         quotas.check_stored(settings, principal, repository)
+        trials, params = prepared.spec.trials or 1, prepared.estimate.params
+        quotas.check_weights(settings, principal, repository, trials, params)
         also = keep(_accepted)
         return _accepted(jobs.submit(repository, prepared, principal.owner, priority, also))
 
@@ -96,8 +98,10 @@ def show_job(
 ) -> JobAnswer:
     """One job."""
     job = jobs.get(repository, job_id, principal.sees)
-    version.tag(job.id, job.events, job.state)
-    return _shown(repository, job)
+    answer = _shown(repository, job)
+    # An attempt that goes on repeats epochs, which is no event but changes the time left.
+    version.tag(answer.model_dump_json())
+    return answer
 
 
 @router.post(JOB + ":cancel")
@@ -117,10 +121,18 @@ def retry_job(
     """Queue a failed job once more; the trials that it completed are kept."""
 
     def try_again(keep: Keep) -> Reply:
-        quotas.check_queue(settings, principal, repository)
+        before = jobs.get(repository, job_id, principal.sees)
+        if before.state is State.FAILED:
+            quotas.check_queue(settings, principal, repository)
+            trials = before.trials_total - before.trials_done
+            params = before.estimate.get("params", 0)
+            quotas.check_weights(settings, principal, repository, trials, params)
+        shown = _shown(repository, before)  # what it has reached is kept
 
-        job = jobs.retry(repository, job_id, principal.sees, keep(_queued_again))
-        return Reply(status.HTTP_200_OK, _shown(repository, job))
+        def queued(job: Job) -> Reply:
+            return Reply(status.HTTP_200_OK, JobAnswer.of(job, shown.best, shown.seconds_left))
+
+        return queued(jobs.retry(repository, job_id, principal.sees, keep(queued)))
 
     return once.respond(None, try_again)
 
@@ -153,10 +165,6 @@ def list_trials(
 def _accepted(job: Job) -> Reply:
     headers = {"Location": f"/v1/jobs/{job.id}"}
     return Reply(status.HTTP_202_ACCEPTED, JobAnswer.of(job), headers)
-
-
-def _queued_again(job: Job) -> Reply:
-    return Reply(status.HTTP_200_OK, JobAnswer.of(job))
 
 
 def _shown(repository: Repository, job: Job) -> JobAnswer:

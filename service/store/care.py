@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from resnas.results import TrialState
 from service.errors import Failure
+from service.store import requests
 from service.store.clock import now_ms
 from service.store.models import (
     EventRow,
@@ -162,10 +163,10 @@ class Care:
             )
 
     def forget_requests(self) -> int:
-        """Delete the records of requests whose time is over; returns how many."""
+        """Delete the records of requests that are of no use any more; returns how many."""
         with self.database.write() as session:
             gone = session.scalars(
-                delete(RequestRow).where(RequestRow.until < now_ms()).returning(RequestRow.key)
+                delete(RequestRow).where(requests.over()).returning(RequestRow.key)
             )
             return len(gone.all())
 

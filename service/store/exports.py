@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from service.errors import Failure
 from service.store import leases
-from service.store.clock import moment
+from service.store.clock import moment, now_ms
 from service.store.ids import is_id, new_id
 from service.store.leases import Moves
 from service.store.models import ArchitectureRow, ExportRow, JobRow
@@ -31,6 +31,7 @@ class Exports:
         is_kept: Callable[[str], bool] = lambda _: True,
         multiple_of: int = 1,
         also: Callable[[Session, Export], None] | None = None,
+        may_add: Callable[[], None] | None = None,
     ) -> Export:
         """A queued export; the one there is already, where it has not failed or lost its file.
 
@@ -39,7 +40,8 @@ class Exports:
             format: name of an exporter.
             is_kept: whether the artifact of that digest is still there.
             multiple_of: of what its learned sizes become multiples.
-            also: what is written in the same transaction.
+            also: what is written in the same transaction where it is a new one.
+            may_add: called before there is a new one; raises where there must not be one.
         """
         same = select(ExportRow).where(
             ExportRow.architecture_id == architecture_id,
@@ -48,25 +50,28 @@ class Exports:
             ExportRow.state != State.FAILED,
         )
         with self.database.read() as session:
-            written = {row.sha256 for row in session.scalars(same) if row.sha256}
+            there = [row.sha256 for row in session.scalars(same)]
         # Outside any transaction: a storage may take its time, and a writer holds up all others.
-        gone = {digest for digest in written if not is_kept(digest)}
+        gone = {digest for digest in there if digest and not is_kept(digest)}
+        if may_add and gone.issuperset(there):
+            may_add()
         with self.database.write() as session:
             # Locked, so that two who ask at once get the same export.
             asked = ArchitectureRow.id == architecture_id
             session.execute(select(ArchitectureRow.id).where(asked).with_for_update())
             usable = (row for row in session.scalars(same) if row.sha256 not in gone)
             row = next(usable, None)
-            if row is None:
-                row = ExportRow(
-                    id=new_id(),
-                    architecture_id=architecture_id,
-                    format=format,
-                    multiple_of=multiple_of,
-                )
-                session.add(row)
-                session.flush()
-                session.refresh(row)
+            if row is not None:
+                return _export(row)
+            row = ExportRow(
+                id=new_id(),
+                architecture_id=architecture_id,
+                format=format,
+                multiple_of=multiple_of,
+            )
+            session.add(row)
+            session.flush()
+            session.refresh(row)
             export = _export(row)
             if also:
                 also(session, export)
@@ -87,7 +92,7 @@ class Exports:
             select(ExportRow.sha256, func.max(ExportRow.size).label("size"))
             .join(ArchitectureRow)
             .join(JobRow)
-            .where(JobRow.owner == owner, ExportRow.sha256.is_not(None))
+            .where(JobRow.owner == owner, ExportRow.state == State.SUCCEEDED)
             .group_by(ExportRow.sha256)
             .subquery()
         )
@@ -107,9 +112,17 @@ class Exports:
             return session.scalar(query) or 0
 
     def claim(self, worker: str, seconds: float, moves: Moves) -> tuple[Export, Lease] | None:
-        """Give the oldest queued export to `worker`; None if there is none."""
+        """Give a queued export to `worker`; None if there is none or another took it just now.
+
+        It is the turn of the owner with the fewest that are written at this moment, of equal ones
+        of whoever has waited longest; then of that owner's oldest.
+        """
         with self.database.write() as session:
-            row = leases.claim(session, ExportRow, worker, seconds, moves)
+            turn = _turn(session)
+            if turn is None:
+                return None
+            this = ExportRow.id == turn
+            row = leases.claim(session, ExportRow, worker, seconds, moves, this)
             return (_export(row), Lease(row.id, worker, row.attempt)) if row else None
 
     def renew(self, lease: Lease, seconds: float) -> State:
@@ -168,6 +181,27 @@ class Exports:
             for row in late:
                 leases.crash(session, row, release, fail, leases.silence(row))
             return [row.id for row in late]
+
+
+def _turn(session: Session) -> str | None:
+    """The id of the export that is claimed next."""
+    owned = ExportRow.architecture_id == ArchitectureRow.id, ArchitectureRow.job_id == JobRow.id
+    waiting = (
+        select(JobRow.owner, func.min(ExportRow.id))
+        .where(*owned, ExportRow.state == State.QUEUED, ExportRow.not_before <= now_ms())
+        .group_by(JobRow.owner)
+    )
+    oldest = dict(session.execute(waiting).all())
+    if len(oldest) < 2:
+        return next(iter(oldest.values()), None)
+    under_way = func.count().filter(ExportRow.state.in_(LEASED))
+    latest = (
+        select(JobRow.owner, under_way, func.coalesce(func.max(ExportRow.started_at), 0))
+        .where(*owned, JobRow.owner.in_(oldest))
+        .group_by(JobRow.owner)
+    )
+    turns = [(running, began, oldest[owner]) for owner, running, began in session.execute(latest)]
+    return min(turns)[-1]
 
 
 def _export(row: ExportRow) -> Export:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     case,
     delete,
     exists,
+    false,
     func,
     insert,
     literal,
@@ -82,7 +83,7 @@ class _Step:
 
 
 def _take(whose: ColumnElement[str]) -> _Step:
-    """Of the owner `whose` the job of the highest priority, of these the oldest."""
+    """What was interrupted; else of the owner `whose` the first by priority and age."""
     first = (
         select(JobRow.id)
         .where(
@@ -94,7 +95,8 @@ def _take(whose: ColumnElement[str]) -> _Step:
         .limit(ONE)
         .with_for_update(skip_locked=True)
     )
-    taken = update(JobRow).where(JobRow.id == first.scalar_subquery())
+    id_ = func.coalesce(turns.INTERRUPTED_FIRST.scalar_subquery(), first.scalar_subquery())
+    taken = update(JobRow).where(JobRow.id == id_)
     return _Step(
         taken.values(
             state=bindparam("running"),
@@ -102,6 +104,7 @@ def _take(whose: ColumnElement[str]) -> _Step:
             lease_until=now_ms() + bindparam("milliseconds", type_=BigInteger),
             attempt=JobRow.attempt + 1,
             started_at=now_ms(),
+            interrupted=false(),
             events=JobRow.events + 1,
         ).returning(*_ALL)
     )
@@ -132,6 +135,7 @@ _GIVE_BACK = _Step(
             else_=bindparam("reason", type_=JSON(none_as_null=True)),
         ),
         finished_at=case((_new.in_(ENDED), now_ms()), else_=JobRow.finished_at),
+        interrupted=_new == State.QUEUED,
         events=JobRow.events + 1,
     )
     .returning(*_TOLD, exists().where(*_unfinished).label("unfinished"))

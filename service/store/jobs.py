@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import case, delete, func, select
 from sqlalchemy.orm import Session
 
 from resnas.results import TrialState
@@ -103,14 +103,27 @@ class Jobs:
         with self.database.read() as session:
             return session.scalar(select(func.count()).select_from(found)) or 0
 
+    def parameters(self, owner: str) -> float:
+        """How many numbers the weights of the owner's trials are at most.
+
+        Jobs that are not over count with all their trials, each with the backbone's parameters.
+        """
+        is_open = JobRow.state.in_((State.QUEUED, *LEASED))
+        trials = case((is_open, JobRow.trials_total), else_=JobRow.trials_done)
+        found = trials * JobRow.estimate["params"].as_float()
+        with self.database.read() as session:
+            if session.get_bind().dialect.name == "sqlite":  # it reads on past no torn document
+                found = case((func.json_valid(JobRow.estimate), found))
+            return session.scalar(select(func.sum(found)).where(JobRow.owner == owner)) or 0.0
+
     def claim(
         self, worker: str, seconds: float, moves: Moves, most: int = 0
     ) -> tuple[Job, Lease] | None:
         """Give a queued job to `worker`; None if there is none.
 
-        It is the turn of the owner with the fewest running jobs, of equal ones of whoever has
-        waited longest; then of that owner's jobs by priority and age. Those of owners with
-        `most` running ones wait (0: nobody's do).
+        What was at work before goes first. Else it is the turn of the owner with the fewest
+        running jobs, of equal ones of whoever has waited longest; then of that owner's jobs by
+        priority and age. Those of owners with `most` running ones wait (0: nobody's do).
         """
         with self.database.write() as session:
             row = handover.take(session, worker, seconds, moves, most)
@@ -194,7 +207,7 @@ class Jobs:
             job_id: of a job of `owner`, where one is named.
             moves: of that event.
             owner: whose job it has to be.
-            also: what is written in the same transaction where the job is queued or runs now.
+            also: what is written in the same transaction where that queues the job.
 
         Returns:
             The job as it is now, unchanged where `moves` has no step for its state; None if
@@ -204,10 +217,11 @@ class Jobs:
             row = _locked(session, job_id, owner)
             if row is None:
                 return None
-            if State(row.state) in moves:
-                _queue_again(session, row, moves)
+            if State(row.state) not in moves:
+                return _job(row)
+            _queue_again(session, row, moves)
             job = _job(row)
-            if also and job.state in (State.QUEUED, State.RUNNING):
+            if also:
                 also(session, job)
             return job
 
@@ -246,6 +260,7 @@ def _cancel(session: Session, row: JobRow, cancel: Moves, release: Moves) -> Non
 def _moved(session: Session, row: JobRow) -> State:
     """What goes with every step: the event, and no trial runs on; returns the new state."""
     state = State(row.state)
+    row.interrupted = state is State.QUEUED
     if state not in LEASED:
         handover.settle(session, row.id, state)
     tell_state(session, row)

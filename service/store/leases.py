@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
-from sqlalchemy import literal, select, true, update
+from sqlalchemy import ColumnElement, literal, select, true, update
 from sqlalchemy.orm import Session
 
 from resnas.causes import Cause
@@ -48,6 +48,7 @@ def claim(
     worker: str,
     seconds: float,
     moves: Moves,
+    among: ColumnElement[bool],
 ) -> Row | None:
     """Give the oldest waiting row to `worker` for `seconds`; None if nothing waits.
 
@@ -59,11 +60,12 @@ def claim(
         worker: who asks.
         seconds: until its lease runs out if it is not renewed.
         moves: from the one state that waits to the one that runs.
+        among: which of the waiting rows.
     """
     ((waiting, running),) = moves.items()
     first = (
         select(model.id)
-        .where(model.state == waiting, model.not_before <= now_ms())
+        .where(model.state == waiting, model.not_before <= now_ms(), among)
         .order_by(model.id)
         .limit(1)
         .with_for_update(skip_locked=True)

@@ -13,6 +13,7 @@ from sqlalchemy import (
     MetaData,
     String,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -30,8 +31,8 @@ _NAMING = {
 }
 
 
-CRASHED = text("crashes > 0")
-"""In words that the index has too, or it is not used."""
+INTERRUPTED = text("interrupted")
+"""As an index and its query have to say it alike."""
 
 
 class Base(DeclarativeBase):
@@ -74,6 +75,7 @@ class JobRow(Leased, Base):
     `rank` is minus its priority: of an owner's jobs the smallest is claimed first. `events` is how
     many events it has had, which makes their numbers free of gaps. `reached` is the furthest epoch
     of each trial that has not ended, by number: what no earlier attempt got to is progress.
+    `interrupted` is a queued job that was at work: it goes on before any other begins.
     """
 
     __tablename__ = "jobs"
@@ -83,11 +85,11 @@ class JobRow(Leased, Base):
         Index(None, "state", "owner", "rank", "id"),  # a claim
         Index(None, "owner", "started_at"),  # whose turn it is
         Index(
-            "ix_jobs_crashed",
-            *("state", "owner", "not_before"),
-            sqlite_where=CRASHED,
-            postgresql_where=CRASHED,
-        ),  # whose turn it is before all others
+            "ix_jobs_interrupted",
+            *("not_before", "id"),
+            sqlite_where=INTERRUPTED,
+            postgresql_where=INTERRUPTED,
+        ),  # what goes on before any other begins
         Index(None, "owner", "id"),  # an owner's list
         Index(None, "backbone", "dataset"),  # a front across jobs
     )
@@ -96,6 +98,7 @@ class JobRow(Leased, Base):
     rank: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     events: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     reached: Mapped[Json | None]
+    interrupted: Mapped[bool] = mapped_column(default=False, server_default=false())
     backbone: Mapped[str] = mapped_column(String(200), default="", server_default="")
     dataset: Mapped[str] = mapped_column(String(200), default="", server_default="")
     spec: Mapped[Json]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, delete, literal, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -16,11 +16,13 @@ from service.store.session import Database
 from service.store.values import Json
 
 IN_FLIGHT = 15.0
-"""Seconds after which a request without an answer is taken for one whose server died."""
+"""Seconds after which a request without an answer may be sent again: its server may have died."""
+ABANDONED = 600.0
+"""Seconds after which it is forgotten: a long one that nobody sent again may still be answered."""
 KEPT = 24 * 3600.0
 """Seconds that an answer is kept."""
 _SWEPT = 100
-"""So many records whose time is over are deleted with each new one."""
+"""So many records of no use are deleted with each new one."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,12 @@ class Requests:
             )
 
 
+def over() -> ColumnElement[bool]:
+    """Whether a record is of no use any more."""
+    abandoned = RequestRow.until < _in_seconds(IN_FLIGHT - ABANDONED)
+    return (RequestRow.until < now_ms()) & or_(RequestRow.status.is_not(None), abandoned)
+
+
 def _noted(session: Session, owner: str, key: str, digest: str) -> Any:
     """Add the record, or take over one whose time is over; returns `until`, or nothing."""
     dialect = session.get_bind().dialect.name
@@ -114,15 +122,15 @@ def _noted(session: Session, owner: str, key: str, digest: str) -> Any:
 
 
 def _sweep(session: Session) -> None:
-    """Delete some records whose time is over; those that somebody else deletes are skipped."""
-    over = (
+    """Delete some records of no use; those that somebody else deletes are skipped."""
+    useless = (
         select(RequestRow.owner, RequestRow.key)
-        .where(RequestRow.until < now_ms())
+        .where(over())
         .order_by(RequestRow.until)
         .limit(_SWEPT)
         .with_for_update(skip_locked=True)
     )
-    found = session.execute(over).all()
+    found = session.execute(useless).all()
     if found:
         named = tuple_(RequestRow.owner, RequestRow.key).in_([tuple(row) for row in found])
         session.execute(delete(RequestRow).where(named))

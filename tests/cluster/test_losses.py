@@ -57,7 +57,7 @@ def test_a_head_that_dies_is_named_and_the_job_goes_on_with_another(
         job = jobs.submit(repository, jobs.check(LONG, settings.datasets_dir))
         wait(lambda: repository.jobs.get(job.id).trials_done)
         nodes.nodes[0].kill()
-        wait(lambda: repository.jobs.get(job.id).crashes)
+        wait(lambda: repository.jobs.get(job.id).error)
         worker.stop()
     assert f"{nodes.address} does not answer any more" in settings.log_path(job.id).read_text()
     with cluster(1) as nodes:

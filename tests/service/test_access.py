@@ -15,7 +15,6 @@ from service.errors import StartRefused
 from service.exposure import check_exposure
 from service.headers import SECURITY
 from service.principals import Scope
-from service.rates import Rates
 from service.serving import serve
 from service.settings import Settings
 from service.store.repository import Repository
@@ -209,50 +208,6 @@ def test_beyond_loopback_a_server_wants_names_and_a_valid_key(settings, monkeypa
     repository.close()
     check_exposure(named)
     check_exposure(settings)
-
-
-def test_whoever_asks_too_often_waits(settings):
-    slow = settings.model_copy(
-        update={"requests_per_second": 0.01, "unknown_requests_per_second": 0.01}
-    )
-    with TestClient(create_app(slow), base_url="http://127.0.0.1") as client:
-        store = client.app.state.services.repository
-        ann, bob = (bearer(keys.create(store, owner, BOTH).text) for owner in ("ann", "bob"))
-        assert client.get("/v1/jobs", headers=ann).status_code == 200
-        response = client.get("/v1/jobs", headers=ann)
-        refused(response, 429)
-        assert 0 < int(response.headers["retry-after"]) <= 100
-        assert response.headers["ratelimit"].startswith('"default";r=0;t=')
-        assert response.headers["ratelimit-policy"] == '"default";q=1;w=100'
-        # bob's key is looked up for the first time, as a guess at one would be
-        refused(client.get("/v1/jobs", headers=bob), 429)
-        refused(client.get("/v1/jobs"), 429)
-        refused(client.get("/docs"), 429)
-        token = bearer(settings.token_path.read_text().strip())
-        for _ in range(3):
-            assert client.get("/livez").status_code == 200
-            assert client.get("/v1/jobs", headers=token).status_code == 200
-
-
-def test_a_bucket_fills_steadily_and_holds_two_seconds():
-    now = [0.0]
-    rates = Rates(10, clock=lambda: now[0])
-    assert [rates.wait("ann") for _ in range(20)] == [0] * 20
-    assert rates.wait("ann") == pytest.approx(0.1)
-    assert rates.wait("bob") == 0
-    now[0] += 0.1
-    assert rates.wait("ann") == 0
-    assert rates.wait("ann") > 0
-    now[0] += 1000
-    assert sum(rates.wait("ann") == 0 for _ in range(30)) == 20
-
-
-def test_many_names_take_no_memory_and_none_is_no_limit():
-    rates = Rates(1)
-    for number in range(20_000):
-        rates.wait(str(number))
-    assert len(rates) <= 10_000
-    assert not any(Rates(0).wait("ann") for _ in range(1000))
 
 
 def test_every_answer_tells_browsers_to_be_careful(client, stored, monkeypatch):

@@ -4,10 +4,15 @@ import pytest
 from PIL import Image
 
 from resnas.backbones import own_from
+from resnas.datasets import _base
 from resnas.errors import DatasetUnavailable, InfeasibleBudget
 from resnas.planning import prepare
 from resnas.spec import JobSpec
-from service.checked import check
+from service import checked
+from service.checked import check, estimate
+from service.principals import Principal, Scope
+from service.schemas import EstimateRequest
+from service.turnstile import Turnstile
 from tests.service.conftest import BODY
 
 KNOWN = JobSpec.model_validate(BODY | {"trials": 1})
@@ -44,7 +49,8 @@ def make_pictures(root, classes):
             Image.new("L", (32, 32), number).save(folder / f"{number}.png")
 
 
-def test_pictures_that_changed_or_are_gone_are_noticed(tmp_path):
+def test_pictures_that_changed_or_are_gone_are_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(checked, "FRESH", 1e-9)
     pictures = {"dataset": "imagefolder:some", "budget_gmacs": 0.02}
     spec = KNOWN.model_copy(update=pictures)
     make_pictures(tmp_path, "ab")
@@ -54,6 +60,26 @@ def test_pictures_that_changed_or_are_gone_are_noticed(tmp_path):
     (tmp_path / "some").rename(tmp_path / "elsewhere")
     with pytest.raises(DatasetUnavailable):
         check(spec, tmp_path)
+
+
+def test_who_looks_at_pictures_does_so_in_turn_and_once_in_a_while(tmp_path, monkeypatch):
+    turnstile, looks = Turnstile(), []
+    look = _base.facts
+
+    def watched(name, root):
+        looks.append([owner for owner, line in turnstile._lines.items() if line.first.locked()])
+        return look(name, root)
+
+    monkeypatch.setattr(checked, "_turnstile", turnstile)
+    monkeypatch.setattr(checked, "FRESH", 1e9)
+    monkeypatch.setattr(_base, "facts", watched)
+    make_pictures(tmp_path, "ab")
+    asker = Principal("ann", frozenset({Scope.READ}))
+    pictures = {"dataset": "imagefolder:some", "budget_gmacs": 0.02}
+    for _ in range(3):
+        check(KNOWN.model_copy(update=pictures), tmp_path, asker)
+        estimate(EstimateRequest(backbone=KNOWN.backbone, dataset="imagefolder:some"), tmp_path)
+    assert looks == [["ann"]]
 
 
 OWN = """

@@ -2,6 +2,7 @@
 
 import pytest
 
+from resnas.results import EpochMetrics, Phase
 from service.transitions import Event, moves
 from tests.service.conftest import ESTIMATE, SPEC, refused, result
 
@@ -63,6 +64,31 @@ def test_every_state_of_a_job_is_another_version(client, stored):
     stored.jobs.retry(job.id, moves(Event.RETRY))
     tags.append(tag_of(client, path))
     assert len(set(tags)) == 4
+
+
+def test_a_job_is_another_version_where_an_epoch_that_is_repeated_takes_longer(client, stored):
+    def epoch(seconds):
+        return EpochMetrics(
+            trial=0,
+            epoch=1,
+            epochs=2,
+            phase=Phase.SEARCH,
+            train_loss=1.0,
+            val_accuracy=0.5,
+            gmacs=0.005,
+            sizes={},
+            strides={},
+            seconds=seconds,
+        )
+
+    job = stored.jobs.add(SPEC, ESTIMATE)
+    _, lease = stored.jobs.claim("one", 60, moves(Event.CLAIM))
+    stored.trials.progress(lease, epoch(1.0))
+    path = f"/v1/jobs/{job.id}"
+    tag, events = tag_of(client, path), client.get(path).json()["events"]
+    stored.trials.progress(lease, epoch(7.0))
+    assert not is_unchanged(client, path, tag)
+    assert client.get(path).json()["events"] == events
 
 
 def test_an_architecture_and_the_front_of_all_jobs_have_versions(client, front):

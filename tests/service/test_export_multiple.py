@@ -262,4 +262,4 @@ def test_opening_a_database_twice_upgrades_it_once(database_url):
         version = session.scalar(text(f"SELECT version_num FROM {migrate.VERSION_TABLE}"))
         found = session.execute(text("SELECT id, multiple_of FROM exports")).all()
     database.close()
-    assert (version, [tuple(row) for row in found]) == ("0004", [("3" * 32, 1)])
+    assert (version, [tuple(row) for row in found]) == ("0005", [("3" * 32, 1)])

@@ -13,7 +13,7 @@ from service.idempotency import Once, Reply
 from service.settings import Settings
 from service.store import requests
 from service.transitions import Event, moves
-from tests.service.conftest import BODY, ESTIMATE, SPEC, refused
+from tests.service.conftest import BODY, ESTIMATE, SPEC, refused, result
 
 KEY = {"Idempotency-Key": "one"}
 
@@ -34,6 +34,11 @@ def hand_in(repository, keep):
         return Reply(202, Body(id=job.id))
 
     return reply(repository.jobs.add(SPEC, ESTIMATE, also=keep(reply)))
+
+
+def records(repository):
+    with repository.database.read() as session:
+        return session.connection().exec_driver_sql("SELECT count(*) FROM requests").scalar()
 
 
 def jobs(repository):
@@ -136,6 +141,18 @@ def test_a_request_whose_server_died_is_carried_out_by_the_next(repository, once
     assert len(jobs(repository)) == 1
 
 
+def test_a_long_request_is_not_ended_by_those_under_other_keys(repository, once, monkeypatch):
+    monkeypatch.setattr(requests, "IN_FLIGHT", -1.0)
+    other = Once(repository.requests, "local", "/v1/jobs", "two")
+
+    def slow(keep):
+        other.respond(1, lambda keep: hand_in(repository, keep))
+        return hand_in(repository, keep)
+
+    assert once.respond(1, slow).status_code == 202
+    assert len(jobs(repository)) == 2
+
+
 def test_a_request_that_was_overtaken_changes_nothing(repository, once, monkeypatch):
     monkeypatch.setattr(requests, "IN_FLIGHT", -1.0)
 
@@ -156,9 +173,7 @@ def test_old_answers_are_forgotten_when_new_ones_come(repository, once, monkeypa
     Once(repository.requests, "local", "/v1/jobs", "two").respond(
         1, lambda keep: hand_in(repository, keep)
     )
-    with repository.database.read() as session:
-        kept = session.connection().exec_driver_sql("SELECT count(*) FROM requests").scalar()
-    assert kept == 1
+    assert records(repository) == 1
 
 
 def test_a_retry_and_an_export_have_keys_too(client, stored, front):
@@ -175,3 +190,27 @@ def test_a_retry_and_an_export_have_keys_too(client, stored, front):
         assert second.json() == first.json()
         assert second.headers["idempotent-replayed"] == "true"
     assert stored.jobs.get(job.id).state == "queued"
+
+
+def test_a_retry_that_is_sent_again_is_answered_as_before_with_the_best_so_far(client, stored):
+    job = stored.jobs.add(SPEC, ESTIMATE)
+    _, lease = stored.jobs.claim("one", 60, moves(Event.CLAIM))
+    stored.trials.record(lease, result())
+    stored.jobs.finish(lease, moves(Event.FAIL))
+    first, second = (client.post(f"/v1/jobs/{job.id}:retry", headers=KEY) for _ in range(2))
+    assert first.json()["best"]["val_accuracy"] == 0.9
+    assert second.json() == first.json()
+    assert second.headers["idempotent-replayed"] == "true"
+
+
+def test_of_a_request_that_does_nothing_no_record_is_kept(client, stored, front):
+    (point, *_) = client.get(f"/v1/jobs/{front.id}/front").json()["points"]
+    stored.exports.add(point["architecture_id"], "onnx")
+    for path, body in [
+        (f"/v1/jobs/{front.id}:retry", None),
+        (f"/v1/architectures/{point['architecture_id']}/exports", {"format": "onnx"}),
+    ]:
+        first, second = (client.post(path, json=body, headers=KEY) for _ in range(2))
+        assert first.is_success, first.text
+        assert second.json() == first.json()
+    assert records(stored) == 0

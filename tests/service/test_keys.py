@@ -20,7 +20,8 @@ from service.local_server import local_server
 from service.principals import FIRST, NOBODY, Principal, Scope
 from service.store.clock import now_ms
 from service.store.models import KeyRow
-from tests.service.conftest import wait
+from service.store.repository import Repository
+from tests.service.conftest import refused, wait
 
 BOTH = frozenset({Scope.READ, Scope.WRITE})
 
@@ -108,6 +109,12 @@ def test_an_owner_is_a_plain_name(repository, owner):
     assert repository.keys.all() == []
 
 
+def test_whose_jobs_come_with_the_token_has_no_key(client, stored):
+    problem = refused(client.post("/v1/keys", json={"owner": "local"}), 422)
+    assert "'local'" in problem["detail"]
+    assert stored.keys.all() == []
+
+
 def test_a_key_is_good_for_something(repository):
     with pytest.raises(InvalidKey, match="scopes"):
         keys.create(repository, "ann", frozenset())
@@ -177,6 +184,24 @@ def test_a_key_can_go_to_a_file_that_its_owner_alone_reads(command, tmp_path):
     assert command(*words) is None
     assert path.read_text() == before
     assert [entry.name for entry in tmp_path.iterdir() if "key" in entry.name] == ["key"]
+
+
+def test_a_key_whose_file_never_came_is_made_anew_unless_somebody_has_it(
+    command, tmp_path, settings
+):
+    path = tmp_path / "key"
+    words = ("create", "root", "--scope", "admin", "--if-none", "--output", str(path))
+    command(*words)
+    path.unlink()  # as after an end between the two writes
+    command(*words)
+    store = Repository.open(settings.database)
+    key = found(store, path.read_text().strip())
+    assert key.usable
+    store.keys.used(key.id)
+    store.close()
+    path.unlink()
+    assert command(*words) is None
+    assert not path.exists()
 
 
 def test_a_file_that_cannot_be_written_is_refused_and_makes_no_key(command, tmp_path):

@@ -235,3 +235,4 @@ def test_a_request_that_the_end_of_the_server_cuts_off_may_be_sent_again():
     asyncio.run(cut_off())
     assert sent[0]["status"] == 503
     assert (b"retry-after", b"2") in sent[0]["headers"]
+    assert "may have been done" in json.loads(sent[1]["body"])["detail"]

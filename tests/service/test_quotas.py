@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import text
 
 from resnas.spec import JobSpec, SearchSpec, TrainingSpec
 from service import jobs, keys, quotas
 from service.app import create_app
-from service.errors import OverQuota, TooMany
+from service.errors import Failure, OverQuota, TooMany
 from service.principals import FIRST, Principal, Scope
 from service.settings import Settings
-from service.store.values import LOCAL
+from service.store.care import Care
+from service.store.repository import Repository
+from service.store.values import LOCAL, State
 from service.transitions import Event, moves
-from tests.service.conftest import BODY, ESTIMATE, SPEC, refused
+from tests.service.conftest import BODY, ESTIMATE, SPEC, refused, result
 from tests.service.stored import CONTENT, succeeded
 
 ANN = Principal("ann", frozenset({Scope.READ, Scope.WRITE}))
+LOST = Failure(place="the artifact store", found="its file is gone", next_step="Ask again")
+WEIGHTY = ESTIMATE | {"params": 1000}
 ROOT = Principal("root", frozenset({Scope.ADMIN}))
 
 
@@ -78,6 +83,9 @@ def test_the_files_of_an_owner_take_so_much_room_and_no_more(settings, repositor
     stored = repository.exports.stored_bytes("ann")
     assert stored == len(CONTENT) + len(b"another one")
     assert repository.exports.stored_bytes("carl") == 0
+    lost = succeeded(repository, settings.artifacts, "dora")
+    Care(repository.database).lose([lost.export_id], LOST)
+    assert repository.exports.stored_bytes("dora") == 0
     tight = limited(settings, exported_bytes_per_owner=stored - 1)
     with pytest.raises(OverQuota, match="RESNAS_EXPORTED_BYTES_PER_OWNER"):
         quotas.check_exports(tight, ANN, repository)
@@ -112,6 +120,74 @@ def test_so_many_jobs_of_an_owner_are_stored_and_no_more(settings, repository):
     for allowed in (ROOT, Principal("bob", ANN.scopes)):
         quotas.check_stored(tight, allowed, repository)
     quotas.check_stored(limited(settings, stored_jobs_per_owner=0), ANN, repository)
+
+
+def failed(repository, owner):
+    """A job that was given up after the first of its two trials."""
+    job = repository.jobs.add(SPEC, WEIGHTY, owner)
+    _, lease = repository.jobs.claim("one", 60, moves(Event.CLAIM))
+    repository.trials.record(lease, result())
+    repository.jobs.finish(lease, moves(Event.FAIL), LOST)
+    return job
+
+
+def test_the_weights_of_an_owner_take_so_much_room_and_no_more(settings, repository):
+    failed(repository, "ann")
+    assert repository.jobs.parameters("ann") == 1000
+    repository.jobs.add(SPEC, WEIGHTY, "ann")
+    assert repository.jobs.parameters("ann") == 3000
+    assert repository.jobs.parameters("bob") == 0
+    tight = limited(settings, weights_bytes_per_owner=4 * 5000)
+    quotas.check_weights(tight, ANN, repository, 2, 1000)
+    with pytest.raises(OverQuota, match="RESNAS_WEIGHTS_BYTES_PER_OWNER"):
+        quotas.check_weights(tight, ANN, repository, 3, 1000)
+    for allowed in (ROOT, Principal("bob", ANN.scopes)):
+        quotas.check_weights(tight, allowed, repository, 3, 1000)
+    no_limit = limited(settings, weights_bytes_per_owner=0)
+    quotas.check_weights(no_limit, ANN, repository, 3, 1000)
+
+
+def test_an_estimate_that_nobody_can_read_hides_no_other(settings):
+    repository = Repository.open(settings.database)
+    torn, _ = (repository.jobs.add(SPEC, WEIGHTY, "ann") for _ in range(2))
+    with repository.database.write() as session:
+        session.execute(text(f"UPDATE jobs SET estimate = '{{torn' WHERE id = '{torn.id}'"))
+    assert repository.jobs.parameters("ann") == 2000
+    repository.close()
+
+
+def test_over_http_weights_without_room_are_403_and_what_runs_may_be_retried(settings):
+    tight = limited(settings, weights_bytes_per_owner=7999, queued_per_owner=1)
+    with TestClient(create_app(tight), base_url="http://127.0.0.1") as client:
+        store = client.app.state.services.repository
+        made = keys.create(store, "ann", ANN.scopes)
+        client.headers["Authorization"] = f"Bearer {made.text}"
+        assert "bytes of weights" in refused(client.post("/v1/jobs", json=BODY), 403)["detail"]
+        path = f"/v1/jobs/{failed(store, 'ann').id}:retry"
+        assert "RESNAS_WEIGHTS_BYTES" in refused(client.post(path), 403)["next_step"]
+        queued = store.jobs.add(SPEC, WEIGHTY, "ann")
+        assert client.post(f"/v1/jobs/{queued.id}:retry").json()["state"] == "queued"
+        assert [job.id for job in store.jobs.page(5, State.QUEUED)] == [queued.id]
+
+
+@pytest.mark.parametrize(
+    ("limit", "status"), [("exported_bytes_per_owner", 403), ("open_exports_per_owner", 429)]
+)
+def test_what_is_exported_already_is_answered_at_the_limit(settings, limit, status):
+    with TestClient(
+        create_app(limited(settings, **{limit: 1})), base_url="http://127.0.0.1"
+    ) as client:
+        store = client.app.state.services.repository
+        theirs = succeeded(store, settings.artifacts, "ann")
+        waiting = store.exports.add(theirs.architecture_id, "pt2")
+        made = keys.create(store, "ann", ANN.scopes)
+        client.headers["Authorization"] = f"Bearer {made.text}"
+        path = f"/v1/architectures/{theirs.architecture_id}/exports"
+        for format, known in (("onnx", theirs.export_id), ("pt2", waiting.id)):
+            assert client.post(path, json={"format": format}).json()["id"] == known
+        refused(client.post(path, json={"format": "safetensors"}), status)
+        settings.artifacts.delete(store.exports.get(theirs.export_id).sha256)
+        refused(client.post(path, json={"format": "onnx"}), status)  # it would be written anew
 
 
 def test_a_repeated_request_is_answered_though_a_new_one_would_be_too_many(settings):

@@ -1,16 +1,21 @@
 """How the HTTP interface refuses: every error is a problem that says what to do next."""
 
+import asyncio
 import json
 
 import pytest
 from sqlalchemy.exc import DataError
 
+from service import limits
 from service.deps import encode_cursor
+from service.limits import RequestLimits
+from service.principals import FIRST, NOBODY
 from tests.service.conftest import BODY, refused
 
 BAD_BODIES = {
     "backbone": (BODY | {"backbone": "mobilenet_smal"}, "Did you mean 'mobilenet_small'"),
     "dataset": (BODY | {"dataset": "digit"}, "Did you mean 'digits'"),
+    "too large": (BODY | {"backbone": "preact_resnet18:widths=1000+999999999+1+1"}, "a smaller"),
     "resizer": (BODY | {"resizer": ["dynopol"]}, "Did you mean 'dynopool'"),
     "strategy": (BODY | {"strategy": "sweeep"}, "Did you mean 'sweep'"),
     "missing files": (BODY | {"dataset": "cifar10"}, None),
@@ -120,6 +125,40 @@ def test_a_body_that_is_too_long_is_refused_whether_or_not_it_says_so(client, st
     for sent in (content, iter([content[: 2**19], content[2**19 :]])):
         refused(client.post("/v1/jobs", content=sent), 413)
     assert stored.jobs.page(1) == []
+
+
+def answered(app, messages, principal=FIRST):
+    """What a client is answered that sends `messages` of a request, and then nothing more."""
+    sent = []
+
+    async def receive():
+        return messages.pop(0) if messages else await asyncio.Event().wait()
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"content-length", b"1000")]
+    scope = {"type": "http", "method": "POST", "path": "/x", "headers": headers}
+    asyncio.run(app(scope | {"state": {"principal": principal}}, receive, send))
+    return sent
+
+
+PART = {"type": "http.request", "body": b"x", "more_body": True}
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(limits, "_BODY_SECONDS", 0.01)
+    start, body = answered(RequestLimits(None), [PART])
+    assert start["status"] == 408
+    assert (b"connection", b"close") in start["headers"]
+    assert json.loads(body["body"])["next_step"]
+
+
+def test_without_a_key_no_body_is_read():
+    async def behind(scope, receive, send):
+        await send(await receive())
+
+    assert answered(RequestLimits(behind), [PART], NOBODY) == [PART]
 
 
 def test_what_a_database_refuses_is_no_reason_to_try_again(client, stored, front, monkeypatch):

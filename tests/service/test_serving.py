@@ -90,6 +90,26 @@ def test_a_setting_that_cannot_be_used_is_named(monkeypatch):
         Settings.load()
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("*", "search.example.org:8642", "[::1]", "https://search.example.org", "a/b"),
+        *("*example.org", "search.*.org", "*.", ".example.org", "user@example.org"),
+    ],
+)
+def test_a_name_that_no_request_could_have_is_refused_with_one_that_could(monkeypatch, name):
+    monkeypatch.setenv("RESNAS_ALLOWED_HOSTS", f"localhost, {name}")
+    with pytest.raises(StartRefused, match=r"RESNAS_ALLOWED_HOSTS.* search\.example\.org") as found:
+        Settings.load()
+    assert f"'{name}'" in str(found.value)
+
+
+def test_names_and_addresses_of_hosts_are_taken(monkeypatch):
+    names = ("search.example.org", "*.example.org", "10.1.2.3", "fe80::1", "my_server", "example.")
+    monkeypatch.setenv("RESNAS_ALLOWED_HOSTS", ",".join(names))
+    assert Settings.load().allowed_hosts == names
+
+
 def test_an_empty_address_is_refused_for_it_would_be_all_of_them(tmp_path):
     with pytest.raises(StartRefused, match="RESNAS_HOST"):
         Settings.load(data_dir=tmp_path, host="")

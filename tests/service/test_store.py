@@ -220,6 +220,33 @@ def test_the_same_export_is_asked_for_once_until_it_fails(repository, job):
     assert repository.exports.get(first.id).error == DEATH
 
 
+@pytest.mark.parametrize(
+    ("quick", "turns"),
+    [
+        (("ann", "bob"), ["ann", "bob", "ann", "bob", "ann"]),
+        (("bob",), ["ann", "bob", "bob", "ann", "ann"]),
+    ],
+    ids=["one by one", "beside a long one"],
+)
+def test_exports_are_written_by_turns_of_their_owners(repository, quick, turns):
+    owners = {}
+    for owner, formats in (("ann", ("onnx", "pt2", "safetensors")), ("bob", ("onnx", "pt2"))):
+        job = repository.jobs.add(SPEC, ESTIMATE, owner)
+        repository.trials.record(claim(repository), result())
+        (trial,) = repository.trials.page(job.id, 1)
+        for format in formats:
+            owners[repository.exports.add(trial.architecture_id, format).id] = owner
+    taken = []
+    for _ in owners:
+        export, lease = repository.exports.claim("one", 60, CLAIM)
+        taken.append(export.id)
+        if owners[export.id] in quick:
+            repository.exports.finish(lease, FAIL, DEATH)
+    assert [owners[export_id] for export_id in taken] == turns
+    assert sorted(taken, key=owners.get) == list(owners)  # of each the oldest first
+    assert repository.exports.claim("one", 60, CLAIM) is None
+
+
 def test_a_transaction_that_raises_leaves_nothing(repository, job):
     lease = claim(repository)
     broken = result().model_copy(update={"macs": 2**80})

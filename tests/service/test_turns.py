@@ -41,9 +41,37 @@ def test_a_silent_workers_job_goes_on_before_any_other_begins(repository, anns):
         repository.jobs.expire(RELEASE, FAIL)
 
 
-def test_a_job_that_crashed_once_goes_on_before_any_other_begins(repository, anns):
-    repository.jobs.crash(claim(repository)[1], RELEASE, FAIL, DEATH)
+def crashed(repository, lease):
+    repository.jobs.crash(lease, RELEASE, FAIL, DEATH)
+
+
+def given_back(repository, lease):
+    """As a worker does that is asked to stop."""
+    repository.jobs.finish(lease, RELEASE)
+
+
+@pytest.mark.parametrize("lose", [crashed, given_back])
+def test_a_job_that_was_at_work_goes_on_before_any_other_begins(repository, anns, lose):
+    lose(repository, claim(repository)[1])
+    for owner in ("ann", "ann", "bob"):
+        repository.jobs.add(SPEC, ESTIMATE, owner, priority=5)
     assert claim(repository)[0].id == anns
+    assert claim(repository)[0].owner == "bob"  # and then the turns are as ever
+
+
+def test_a_job_that_is_tried_again_waits_for_its_turn(repository, anns):
+    repository.jobs.finish(claim(repository)[1], FAIL, DEATH)
+    repository.jobs.retry(anns, moves(Event.RETRY))
+    assert claim(repository)[0].owner == "bob"
+
+
+def test_what_was_interrupted_keeps_to_its_owners_limit(repository):
+    first = repository.jobs.add(SPEC, ESTIMATE, "ann").id
+    repository.jobs.add(SPEC, ESTIMATE, "ann")
+    (_, lease), _ = claim(repository), claim(repository)
+    crashed(repository, lease)
+    assert repository.jobs.claim("one", 60, CLAIM, 1) is None
+    assert repository.jobs.claim("one", 60, CLAIM, 2)[0].id == first
 
 
 def test_who_pauses_after_a_crash_takes_no_ones_turn(repository, anns):

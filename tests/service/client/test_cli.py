@@ -67,6 +67,7 @@ def test_help_names_every_command_and_the_exit_codes(resnas: Resnas) -> None:
     names = "demo serve worker submit jobs show watch front export cancel search estimate"
     assert ended.code == 0
     assert set(f"{names} backbones datasets resizers".split()) <= set(ended.out.split())
+    assert {"RESNAS_URL", "RESNAS_TOKEN_FILE", "RESNAS_TOKEN"} <= set(ended.out.split())
     assert "5 no server" in " ".join(ended.out.split())
 
 

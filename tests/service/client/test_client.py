@@ -118,7 +118,8 @@ def test_what_the_server_refuses_says_why(client: Client) -> None:
 
 
 def test_a_wrong_token_is_not_allowed(server: LocalServer) -> None:
-    with Client(server.url, "wrong") as stranger, pytest.raises(NotAllowed, match="RESNAS_DATA"):
+    named = r"RESNAS_TOKEN_FILE .* RESNAS_DATA_DIR"
+    with Client(server.url, "wrong") as stranger, pytest.raises(NotAllowed, match=named):
         next(stranger.jobs())
 
 
@@ -141,7 +142,8 @@ def test_nobody_answering_is_said_with_the_address() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "kind", "message"),
     [
-        (401, {"detail": "no token"}, NotAllowed, "no token"),
+        (401, {"detail": "no token"}, NotAllowed, "no token. Set RESNAS_TOKEN_FILE"),
+        (401, {"detail": "it expired", "next_step": "Ask for one"}, NotAllowed, "d. Ask for one"),
         (403, {}, NotAllowed, "403"),
         (404, {"detail": "no job x", "next_step": "List them"}, NotFound, "no job x. List them"),
         (409, {"detail": "it has ended"}, Refused, "it has ended"),

@@ -1,10 +1,15 @@
 """`resnas doctor` on data directories damaged in each way: what it says, what it repairs."""
 
+import itertools
+
 import pytest
 
-from resnas.storage import PART
+from resnas.storage import PART, ArtifactStore
+from service.doctor import files
+from service.store.care import Care
 from service.store.migrate import VERSION_TABLE
 from service.store.values import State
+from service.transitions import Event, moves
 from tests.service.conftest import result
 
 
@@ -178,3 +183,34 @@ def test_what_is_safe_is_repaired_and_nothing_else_is_touched(case, damage, chec
     assert case.doctor() == {}
     assert case.path(case.weights).read_bytes() == b"weights"
     assert case.repository.trials.finished(case.job.id) == [result(0, weights=case.weights)]
+
+
+def test_what_is_written_while_the_doctor_looks_is_not_lost(case, monkeypatch):
+    listed, sizes = ArtifactStore.digests, itertools.count(2)
+
+    def digests(store):
+        """All that is there; then a file is delivered."""
+        found = list(listed(store))
+        size = next(sizes)
+        case.repository.exports.add(case.trial.architecture_id, "onnx", multiple_of=size)
+        _, lease = case.repository.exports.claim("one", 60, moves(Event.CLAIM))
+        digest = store.put(b"%d" % size)
+        case.repository.exports.deliver(
+            lease, moves(Event.SUCCEED), file_name="x", size=1, sha256=digest, manifest={}
+        )
+        return found
+
+    monkeypatch.setattr(ArtifactStore, "digests", digests)
+    assert case.doctor("--repair") == {}
+
+
+@pytest.mark.parametrize("damage", [lost_file, changed_file])
+def test_what_was_written_again_since_the_doctor_looked_is_left_alone(case, damage):
+    damage(case)
+    found = list(files.artifacts(case.settings, Care(case.repository.database)))
+    case.settings.artifacts.put(b"a network")
+    for each in found:
+        if each.repair:
+            each.repair()
+    assert case.repository.exports.get(case.export.id).state is State.SUCCEEDED
+    assert case.settings.artifacts.holds(case.file)
