@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from resnas.causes import Cause, cause_of
 from resnas.errors import ResnasError
 
 PART = ".part-"
@@ -45,8 +46,8 @@ class Storage:
     environment's `AWS_ENDPOINT_URL_S3`, `AWS_ACCESS_KEY_ID`, …, or the machine's role. Every
     process has its own; they never travel.
 
-    All methods raise an OSError where the disk or the store does not do what is asked, which is a
-    FileNotFoundError where there is no file of that name.
+    All methods raise an OSError where the disk or the store does not do what is asked: a
+    FileNotFoundError where there is no file of that name, a ConnectionError where a store is away.
 
     Args:
         location: a path, or an URL: `file:///folder` or `s3://bucket/prefix`.
@@ -68,8 +69,7 @@ class Storage:
     def read(self, name: str) -> bytes:
         """The content of a file."""
         with self._reached():
-            content: bytes = self._files.cat_file(self._path(name))
-        return content
+            return bytes(self._files.cat_file(self._path(name)))
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """The content of a file, piece by piece."""
@@ -99,10 +99,8 @@ class Storage:
         """The names of all files, their parts separated by `/`."""
         with self._reached():
             found = self._files.find(self._root)
-        for path in found:
-            name = path.removeprefix(f"{self._root}/")
-            if not name.rpartition("/")[2].startswith(PART):
-                yield name
+        names = (path.removeprefix(f"{self._root}/") for path in found)
+        yield from (name for name in names if not name.rpartition("/")[2].startswith(PART))
 
     def delete(self, name: str) -> None:
         """Remove a file; none of that name is fine."""
@@ -119,13 +117,16 @@ class Storage:
 
     @contextmanager
     def _reached(self) -> Iterator[None]:
-        """Whatever the client of a store raises comes out as an OSError that names the store."""
+        """A store that is away comes out as a ConnectionError that names it, however it is told."""
         try:
             yield
-        except OSError:
+        except (FileNotFoundError, PermissionError):
             raise
-        except Exception as error:
-            raise ConnectionError(f"{self.url}: {error}") from error
+        except Exception as error:  # of a bucket, an OSError is also a timeout, or an answer 503
+            known = self.folder or cause_of(str(error)) is Cause.STORAGE_FULL
+            if known and isinstance(error, OSError):
+                raise
+            raise ConnectionError(f"{self.url}: {type(error).__name__}: {error}") from error
 
 
 class StoredFile:
@@ -255,9 +256,7 @@ class ArtifactStore:
 def _name(digest: str) -> str:
     if not _is_digest(digest):
         raise ResnasError(
-            "artifact",
-            f"{digest[:80]!r} is no SHA-256",
-            "Pass 64 lower-case hexadecimal digits",
+            "artifact", f"{digest[:80]!r} is no SHA-256", "Pass 64 lower-case hexadecimal digits"
         )
     return f"{digest[:2]}/{digest}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import logging
 import math
 import time
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from resnas.statistics import recalibrate
 from resnas.stopping import rung_at
 from resnas.storage import StoredFile
 
+_log = logging.getLogger("resnas.trainer")
 _CALIBRATION = 32
 """Batches that batch statistics are computed anew from, at most."""
 
@@ -43,7 +45,10 @@ class Trainer:
         seed: of the order of the samples, augmentation and mixup.
         device: where to train.
         checkpoint: path or URL of the file to keep the state in after every epoch, and to go on
-            from.
+            from; one that cannot be read is as good as none.
+
+    Attributes:
+        last: what the latest epoch came to; going on from a checkpoint, what that epoch did.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class Trainer:
         self.checkpoint = None if checkpoint is None else StoredFile(checkpoint)
         self.epoch = 0
         self.rungs: list[Rung] = []
+        self.last: EpochMetrics | None = None
         self.feeder = Feeder(dataset, training, self.device)
         self._weights, self._strides = self._optimisers()
         self._restore()
@@ -92,8 +98,7 @@ class Trainer:
             share = rung_at(self.epoch, self.training.epochs)
             if share is not None:
                 self.rungs.append(Rung(share=share, gmacs=macs / 1e9, val_accuracy=accuracy))
-            self._keep()
-            yield EpochMetrics(
+            self.last = EpochMetrics(
                 trial=self.number,
                 epoch=self.epoch,
                 epochs=self.training.epochs,
@@ -107,6 +112,8 @@ class Trainer:
                 rungs=tuple(self.rungs),
                 seconds=time.monotonic() - started,
             )
+            self._keep()
+            yield self.last
 
     def phase(self, epoch: int) -> Phase:
         """The phase of an epoch (from 0): the last ones settle, the first ones warm up."""
@@ -154,13 +161,7 @@ class Trainer:
         return total / steps, spent / steps / 1e9
 
     def _step(
-        self,
-        images: Tensor,
-        labels: Tensor,
-        draws: torch.Generator,
-        *,
-        learning: bool,
-        step: int,
+        self, images: Tensor, labels: Tensor, draws: torch.Generator, *, learning: bool, step: int
     ) -> tuple[float, int]:
         """One step of the optimisers; its loss, and MACs of a sample."""
         self._weights.zero_grad(set_to_none=True)
@@ -241,7 +242,7 @@ class Trainer:
         )
 
     def _keep(self) -> None:
-        if self.checkpoint is None:
+        if self.checkpoint is None or self.last is None:
             return
         buffer = io.BytesIO()
         torch.save(
@@ -249,6 +250,7 @@ class Trainer:
                 "identity": self._identity(),
                 "epoch": self.epoch,
                 "rungs": [rung.model_dump() for rung in self.rungs],
+                "last": self.last.model_dump(mode="json"),
                 "space": self.space.state_dict(),
                 "weights": self._weights.state_dict(),
                 "strides": self._strides.state_dict(),
@@ -261,7 +263,11 @@ class Trainer:
     def _restore(self) -> None:
         if self.checkpoint is None or (kept := self.checkpoint.read()) is None:
             return
-        state = torch.load(io.BytesIO(kept), map_location=self.device, weights_only=True)
+        try:  # on the CPU: there, what fails is the file, and never a device without memory left
+            state = torch.load(io.BytesIO(kept), map_location="cpu", weights_only=True)
+        except Exception as error:  # noqa: BLE001 - a damaged file may raise anything
+            _log.warning("begun anew: %s cannot be read: %s", self.checkpoint.location, error)
+            return
         if state.get("identity") != self._identity():
             raise ResnasError(
                 self.checkpoint.location,
@@ -275,6 +281,8 @@ class Trainer:
             tensor.copy_(state["controller"][name])
         self.epoch = state["epoch"]
         self.rungs = [Rung(**rung) for rung in state["rungs"]]
+        if "last" in state:  # an older program did not keep it
+            self.last = EpochMetrics.model_validate(state["last"])
 
 
 def _mix(seed: int, epoch: int) -> int:

@@ -49,10 +49,10 @@ class TrialTask(Plan):
 def run(task: Json, report: Report, builder: Builder | None = None) -> list[Json]:
     """Train one trial and keep its weights; the results are `TrialResult`s as JSON.
 
-    Reports an `EpochMetrics` as JSON after every epoch, and leaves the checkpoint for whoever keeps
-    the results to delete. What a person can mend (a loss that
-    became NaN) is a result of state "failed"; anything else is raised. `builder` builds the
-    backbone where it is not known by its name.
+    Reports an `EpochMetrics` as JSON after every epoch, the one that a checkpoint was made behind
+    once more, and leaves the checkpoint for whoever keeps the results to delete. What a person can
+    mend (a loss that became NaN) is a result of state "failed"; anything else is raised. `builder`
+    builds the backbone where it is not known by its name.
     """
     trial = TrialTask.model_validate(task)
     with backbones.own_from(Path(trial.backbones_dir) if trial.backbones_dir else None):
@@ -65,6 +65,8 @@ def _run(trial: TrialTask, report: Report, builder: Builder | None) -> list[Json
     facts: dict[str, Any] = trial.model_dump(include={"number", "seed", *Plan.model_fields})
     try:
         trainer = _trainer(trial, builder)
+        if trainer.last is not None:  # its report may have died with the process before
+            report(trainer.last.model_dump(mode="json"))
         for metrics in trainer.train():
             report(metrics.model_dump(mode="json"))
         facts |= _outcome(trainer, ArtifactStore(trial.artifacts_dir))

@@ -19,7 +19,7 @@ from resnas.strategies._base import AbstractStrategy, Outcome
 from resnas.trial import TrialTask
 
 MOST_LOSSES = 3
-"""A trial whose process dies so often in a row, with no epoch between, is taken to be the cause."""
+"""A trial whose process dies so often in a row, with no new epoch between, must be the cause."""
 
 
 class TrialFeed:
@@ -60,6 +60,7 @@ class TrialFeed:
         self._next = 0
         self._again: list[int] = []
         self._losses: dict[int, int] = {}
+        self._reached: dict[int, int] = {}
 
     def results(self) -> tuple[TrialResult, ...]:
         """All trials that ended, by number."""
@@ -99,7 +100,9 @@ class TrialFeed:
     def report(self, number: int, message: Json) -> bool:
         """An epoch ended; whether the trial is to end with it."""
         metrics = EpochMetrics.model_validate(message)
-        self._losses.pop(number, None)
+        if metrics.epoch > self._reached.get(number, 0):  # or what goes on repeats its last one
+            self._reached[number] = metrics.epoch
+            self._losses.pop(number, None)
         self.observer.on_epoch(metrics)
         reason = self._behind(metrics)
         if reason is None:

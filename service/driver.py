@@ -11,7 +11,6 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 import threading
 import traceback
 from pathlib import Path
@@ -21,6 +20,7 @@ from resnas.backbones import own_from
 from resnas.causes import NEXT_STEP, Cause, cause_of
 from resnas.datasets._base import load
 from resnas.errors import ResnasError
+from resnas.executors._temporary import temporary
 from resnas.exporting import export_trial
 from resnas.results import EpochMetrics, TrialResult, Value
 from resnas.searching import search
@@ -139,7 +139,7 @@ def _search(task: SearchTask, reporter: Reporter) -> Value:
 def _export(task: ExportTask) -> Value:
     artifacts = ArtifactStore(task.artifacts_dir)
     weights = artifacts.read(task.result.weights or "")
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary("resnas-export-") as folder:
         target = Path(folder) / "export"
         manifest = export_trial(
             task.architecture,

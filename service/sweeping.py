@@ -7,6 +7,7 @@ not known here.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -28,6 +29,7 @@ FAILED_KEPT = 7 * 24 * 3600.0
 """Seconds that the checkpoints of a failed job are kept, so that a retry goes on from them."""
 
 
+_log = logging.getLogger("resnas.sweeping")
 _SIGNATURE = "installation"
 """A file in the store with the id of the database that it belongs to."""
 
@@ -89,8 +91,9 @@ def orphans(artifacts: ArtifactStore, care: Care, grace: float) -> Iterator[str]
 def parts(settings: Settings, grace: float) -> list[Path]:
     """Files that a dead process had begun to write, older than `grace` seconds."""
     begun = [*settings.data_dir.glob(".token-*"), *settings.data_dir.glob(f"backups/{PART}*")]
-    if folder := settings.artifacts.storage.folder:
-        begun += folder.glob(f"*/{PART}*")
+    for storage in (settings.artifacts.storage, settings.work("")):
+        if storage.folder:
+            begun += storage.folder.glob(f"*/{PART}*")
     return [path for path in begun if _age(path) > grace]
 
 
@@ -143,10 +146,19 @@ def _age(path: Path) -> float:
 
 
 def _apply(delete: Callable[[_Each], None], found: Iterable[_Each]) -> int:
-    """Delete each; returns how many. What has gone by itself is fine."""
+    """Delete each; returns how many. What has gone by itself is fine.
+
+    Raises:
+        ConnectionError: the store is away; no other would go either.
+    """
     count = 0
     for each in found:
-        with suppress(FileNotFoundError):
-            delete(each)
-            count += 1
+        try:
+            with suppress(FileNotFoundError):
+                delete(each)
+                count += 1
+        except ConnectionError:
+            raise
+        except OSError as error:
+            _log.warning("the sweeper leaves %s: %s", each, error)
     return count

@@ -22,6 +22,8 @@ PATIENCE = 5.0
 """Seconds until the next look where one failed."""
 SWEEP_EVERY = 1800.0
 """Seconds between two looks for what can be deleted."""
+SWEEP_FIRST = 60.0
+"""Seconds from the start to the first of them, for a server that never runs for longer."""
 
 _log = logging.getLogger("resnas.upkeep")
 
@@ -60,7 +62,9 @@ class Upkeep:
             pause = EVERY if undisturbed(lambda: take_away(self.repository)) else PATIENCE
 
     def _sweep(self) -> None:
-        while not self._over.wait(SWEEP_EVERY):
+        pause = SWEEP_FIRST
+        while not self._over.wait(pause):
+            pause = SWEEP_EVERY
             undisturbed(lambda: _log.info("%s", sweep(self.settings, self.repository)))
 
 

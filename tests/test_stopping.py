@@ -7,10 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from resnas import trial
 from resnas.catalog import strategies
+from resnas.datasets._base import load
+from resnas.executors.inline import Inline
 from resnas.observer import Silent
-from resnas.results import EpochMetrics, Phase, Plan, Rung, TrialState
+from resnas.results import EpochMetrics, Phase, Plan, Rung, TrialResult, TrialState
 from resnas.searching import front_of
 from resnas.spec import JobSpec, TrainingSpec
 from resnas.stopping import behind, rung_at
@@ -151,3 +155,75 @@ def test_only_trials_that_the_plan_could_know_are_rivals(tmp_path):
     trials = feed(tmp_path, parallel=2)
     assert not any(run_trial(trials, accuracy) for accuracy in (0.5, 0.7, 0.9, 0.6))
     assert run_trial(trials, 0.55) is True  # trial 4 knows 0 to 3
+
+
+class Told(Silent):
+    """Remembers the epochs that it was told of; after `lives` of them its process dies."""
+
+    def __init__(self, lives: int) -> None:
+        self.lives = lives
+        self.epochs: list[int] = []
+
+    def on_epoch(self, metrics: EpochMetrics) -> None:
+        if self.lives == 0:
+            raise KeyboardInterrupt  # its checkpoint is kept, and nobody has heard of it
+        self.lives -= 1
+        self.epochs.append(metrics.epoch)
+
+
+def last_trial(tmp_path: Path, work: str, lives: int) -> tuple[TrialResult, list[int]]:
+    """Train the last of four trials, of which the others were right in everything.
+
+    Returns:
+        What it came to, and the epochs that were told of it.
+    """
+    ladder = tuple(Rung(share=0.25, gmacs=1.1**n / 1e3, val_accuracy=1.0) for n in range(60))
+    spec = JobSpec.model_validate(
+        {
+            "backbone": "vgg_small",
+            "dataset": "digits",
+            "budget_gmacs": 0.01,
+            "trials": 4,
+            "training": {"epochs": 2},
+            "search": {"stop_early": True},
+        }
+    )
+    rivals = [
+        TrialResult(
+            number=number,
+            state=TrialState.COMPLETE,
+            seed=number,
+            resizer="dynopool",
+            lam=1.0,
+            val_accuracy=1.0,
+            macs=10**6,
+            rungs=ladder,
+        )
+        for number in range(3)
+    ]
+    strategy = Fixed(Question(1.0, 9.0, ("dynopool",), 0.01, 4, 0, min_gmacs=0.005, max_gmacs=0.02))
+    told = Told(lives)
+    trials = TrialFeed(
+        spec,
+        strategy,
+        told,
+        rivals,
+        datasets_dir=tmp_path,
+        artifacts=ArtifactStore(tmp_path),
+        work_dir=tmp_path / work,
+    )
+    Inline().run(trials, trial.run)
+    return trials.results()[3], told.epochs
+
+
+def test_a_trial_killed_before_it_was_ended_early_ends_there_when_it_goes_on(tmp_path, monkeypatch):
+    dataset = load("digits", tmp_path)
+    dataset.train = dataset.train.subset(torch.arange(128))
+    dataset.val = dataset.val.subset(torch.arange(64))
+    monkeypatch.setattr(trial, "_dataset", lambda *_: dataset)
+    undisturbed = last_trial(tmp_path, "one", lives=9)
+    assert undisturbed[0].state is TrialState.STOPPED
+    with pytest.raises(KeyboardInterrupt):
+        last_trial(tmp_path, "other", lives=0)
+    assert (tmp_path / "other" / "trial-3.pt").exists()
+    assert last_trial(tmp_path, "other", lives=9) == undisturbed

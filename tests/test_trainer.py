@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,27 @@ def test_a_resumed_training_equals_an_undisturbed_one_to_the_bit(digits, tmp_pat
     assert found == expected
     mine, theirs = trainer.space.state_dict(), whole.space.state_dict()
     assert all(torch.equal(mine[key], theirs[key]) for key in theirs)
+
+
+def test_whoever_goes_on_knows_what_the_epoch_behind_the_checkpoint_came_to(digits, tmp_path):
+    reported = next(_trainer(digits, checkpoint=tmp_path / "trial.pt").train())
+    assert _trainer(digits, checkpoint=tmp_path / "trial.pt").last == reported
+
+
+def test_a_checkpoint_that_cannot_be_read_is_told_and_its_trial_begins_anew(
+    digits, tmp_path, caplog
+):
+    file = tmp_path / "trial.pt"
+    first = next(_trainer(digits, checkpoint=file).train())
+    whole = file.read_bytes()
+    caplog.set_level(logging.WARNING, "resnas.trainer")
+    for damaged in (b"", b"no checkpoint", whole[: len(whole) // 2]):
+        file.write_bytes(damaged)
+        trainer = _trainer(digits, checkpoint=file)
+        assert (trainer.epoch, trainer.last) == (0, None)
+        assert f"begun anew: {file} cannot be read" in caplog.messages[-1]
+    again = next(trainer.train())
+    assert again.model_copy(update={"seconds": first.seconds}) == first
 
 
 def test_a_checkpoint_of_other_settings_is_refused(digits, tmp_path):

@@ -37,11 +37,11 @@ def complete(task):
     return {name: task[name] for name in facts} | done
 
 
-def epoch(number):
+def epoch(number, epoch=1):
     return EpochMetrics(
         trial=number,
-        epoch=1,
-        epochs=4,
+        epoch=epoch,
+        epochs=99,
         phase=Phase.SEARCH,
         train_loss=1.0,
         val_accuracy=0.5,
@@ -91,11 +91,20 @@ def test_what_is_away_is_no_fault_of_any_trial(trials):
 
 
 def test_losses_with_epochs_between_them_are_no_fault_of_the_trial(trials):
-    for _ in range(3 * MOST_LOSSES):
+    for done in range(3 * MOST_LOSSES):
         assert trials.next()["number"] == 0
-        trials.report(0, epoch(0))
+        trials.report(0, epoch(0, done + 1))
         trials.lost(0, "its machine is gone")
     assert trials.results() == ()
+
+
+def test_an_epoch_that_is_reported_again_is_no_progress(trials):
+    for _ in range(MOST_LOSSES):
+        assert trials.next()["number"] == 0
+        trials.report(0, epoch(0))  # the one behind its checkpoint
+        trials.lost(0, "its process ended without an answer")
+    (failed,) = trials.results()
+    assert failed.state is TrialState.FAILED
 
 
 def test_a_full_disk_ends_the_search_instead_of_failing_trial_after_trial(trials):

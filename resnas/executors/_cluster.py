@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import ray
 from ray._private import ray_constants
@@ -18,6 +17,7 @@ from ray._private import worker as ray_worker
 
 from resnas.executors._joining import must_be_joinable
 from resnas.executors._running import processors
+from resnas.executors._temporary import temporary
 
 
 @contextmanager
@@ -42,11 +42,7 @@ def connected(address: str | None) -> Iterator[None]:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
             yield from _until_shutdown()
     else:
-        with (
-            environment(_private()),
-            _loopback(),
-            TemporaryDirectory(prefix="ray-", dir=_short()) as folder,
-        ):
+        with environment(_private()), _loopback(), temporary("ray-", _short()) as folder:
             ray.init(
                 address="local",
                 num_cpus=processors(),

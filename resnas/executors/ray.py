@@ -8,7 +8,6 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import ray
@@ -20,6 +19,7 @@ from ray.tune.stopper import Stopper
 from resnas.errors import InvalidSpec
 from resnas.executors._base import AbstractExecutor, Feed, Json, Work
 from resnas.executors._cluster import connected, environment, quiet
+from resnas.executors._temporary import temporary
 from resnas.executors._trainable import packed, trainable
 
 _SETTINGS = {
@@ -70,7 +70,7 @@ class RayTune(AbstractExecutor):
         settings = _SETTINGS | {"TUNE_MAX_PENDING_TRIALS_PG": str(self.parallel)}
         with quiet(), environment(settings), connected(self.address):
             self._check_resources()
-            with TemporaryDirectory(prefix="resnas-tune-") as folder:
+            with temporary("resnas-tune-") as folder:
                 self._tune(feed, carried, folder)
 
     def _tune(self, feed: Feed, carried: bytes, folder: str) -> None:

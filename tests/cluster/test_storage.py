@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -163,14 +166,98 @@ def test_a_server_that_starts_leaves_no_probe(bucket, tmp_path):
     assert list(Storage(bucket).names()) == []
 
 
-def test_a_store_that_does_not_answer_is_an_oserror(monkeypatch, s3):
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+def refusing(status: int, code: str = "") -> Answer:
+    """A store that works, but not now, or not for this."""
+    body = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>" if code else ""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(status)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        if request.command != "HEAD":
+            request.wfile.write(body.encode())
+
+    return answer
+
+
+@contextmanager
+def store_at(endpoint: str) -> Iterator[Storage]:
+    """A bucket at that endpoint, which is asked once, and not for long."""
     import s3fs
 
-    s3fs.S3FileSystem.clear_instance_cache()
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    try:
-        with pytest.raises(OSError, match="s3://bucket"):
-            Storage("s3://bucket").read("a")
-    finally:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+        patch.setenv("AWS_MAX_ATTEMPTS", "1")
+        patch.setattr(s3fs.S3FileSystem, "retries", 1)
+        patch.setattr(s3fs.S3FileSystem, "read_timeout", 0.2)
         s3fs.S3FileSystem.clear_instance_cache()
+        yield Storage("s3://bucket")
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+@contextmanager
+def answering(answer: Answer) -> Iterator[Storage]:
+    """A bucket on a server that answers everything in that one way."""
+
+    class Handler(BaseHTTPRequestHandler):
+        do_GET = do_PUT = do_HEAD = answer
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            with store_at(f"http://127.0.0.1:{server.server_port}") as store:
+                yield store
+        finally:
+            server.shutdown()
+
+
+def test_a_store_that_refuses_the_connection_is_away(s3):
+    with store_at("http://127.0.0.1:9") as store, pytest.raises(ConnectionError, match="s3://b"):
+        store.read("a")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [refusing(503, "SlowDown"), refusing(500, "InternalError"), refusing(502)],
+    ids=["it is busy", "it is broken", "a proxy without a server"],
+)
+def test_a_store_that_answers_it_cannot_now_is_away(s3, answer):
+    with answering(answer) as store:
+        for ask in (store.read, store.size, lambda name: store.write(name, b"state")):
+            with pytest.raises(ConnectionError, match="s3://bucket"):
+                ask("trial-0.pt")
+
+
+def test_a_store_that_never_answers_is_away(s3):
+    over = threading.Event()
+
+    def wait(_: BaseHTTPRequestHandler) -> None:
+        over.wait()
+
+    with answering(wait) as store:
+        try:
+            for ask in (store.read, store.size):
+                with pytest.raises(ConnectionError, match="s3://bucket"):
+                    ask("trial-0.pt")
+        finally:
+            over.set()
+
+
+def test_a_store_that_refuses_for_good_is_not_away(s3):
+    with answering(refusing(403, "AccessDenied")) as store, pytest.raises(PermissionError):
+        store.read("a")
+
+
+def test_a_full_store_is_not_away(s3):
+    with (
+        answering(refusing(507, "XMinioStorageFull")) as store,
+        pytest.raises(OSError, match="StorageFull") as told,
+    ):
+        store.write("a", b"weights")
+    assert not isinstance(told.value, ConnectionError)

@@ -142,6 +142,14 @@ def test_a_task_that_the_feed_ends_is_told_of_no_more_and_the_others_complete(ex
     assert feed.of("failed") == []
 
 
+def test_the_folder_of_a_private_ray_is_marked_as_in_use(shared_ray):
+    from ray._private import worker
+
+    from resnas.executors._temporary import IN_USE
+
+    assert Path(worker._global_node.get_temp_dir_path(), IN_USE).exists()
+
+
 def test_an_empty_feed_is_no_error(executor):
     feed = Listing([])
     executor().run(feed, executor_tasks.count)

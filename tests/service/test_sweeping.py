@@ -7,12 +7,13 @@ import pytest
 from sqlalchemy import text
 
 from resnas.storage import PART
+from service import upkeep
 from service.errors import Failure
 from service.store.care import Care
 from service.store.repository import Repository
 from service.sweeping import FAILED_KEPT, GRACE, Swept, orphans, sign, sweep
 from service.transitions import Event, moves
-from tests.service.conftest import ESTIMATE, SPEC, result
+from tests.service.conftest import ESTIMATE, SPEC, result, wait
 
 NOTHING = Swept(artifacts=0, parts=0, work_folders=0, requests=0)
 DAY = 24 * 3600
@@ -71,14 +72,46 @@ def test_a_database_without_jobs_deletes_no_artifact(settings, repository):
 
 
 def test_half_written_files_go_after_their_grace(settings, repository):
-    folders = (settings.data_dir / "artifacts" / "ab", settings.data_dir / "backups")
+    places = ("artifacts/ab", "backups", f"work/{'0' * 32}")
+    folders = [settings.data_dir / place for place in places]
     for folder in folders:
         folder.mkdir(parents=True)
         for name in ("old", "young"):
             (folder / f"{PART}{name}").touch()
         old(folder / f"{PART}old")
-    assert sweep(settings, repository) == Swept(0, 2, 0, 0)
+    assert sweep(settings, repository) == Swept(0, 3, 0, 0)
     assert {path.name for folder in folders for path in folder.iterdir()} == {f"{PART}young"}
+
+
+def test_what_cannot_be_deleted_is_told_and_keeps_nothing_else_from_being_deleted(
+    settings, repository, caplog
+):
+    stays, goes = (
+        settings.data_dir / f"backups/{PART}a",
+        settings.data_dir / f"artifacts/ab/{PART}a",
+    )
+    for folder in (stays, goes.parent):  # a folder of such a name is no file that can be unlinked
+        folder.mkdir(parents=True)
+    goes.touch()
+    for path in (stays, goes):
+        old(path)
+    ended = claimed(repository)
+    repository.jobs.finish(ended, moves(Event.SUCCEED))
+    worked(settings, ended.id)
+    assert sweep(settings, repository) == Swept(0, 1, 1, 0)
+    assert f"the sweeper leaves {stays}" in caplog.text
+
+
+def test_a_server_sweeps_soon_after_its_start(settings, repository, monkeypatch):
+    monkeypatch.setattr(upkeep, "SWEEP_FIRST", 0.01)
+    part = settings.data_dir / "backups" / f"{PART}old"
+    part.parent.mkdir(parents=True)
+    part.touch()
+    old(part)
+    keeper = upkeep.Upkeep(settings, repository)
+    keeper.start()
+    wait(lambda: not part.exists())
+    keeper.stop()
 
 
 def worked(settings, job_id):
@@ -110,15 +143,20 @@ def test_work_of_ended_jobs_goes_a_failed_one_s_after_a_week(settings, repositor
 
 def test_records_of_requests_go_when_their_time_is_over(settings, repository):
     now = Care(repository.database).clock()
-    for key, until in (("old", now - 1), ("new", now + 60_000)):
+    for key, status, until in (
+        ("old", 202, now - 1),
+        ("new", 202, now + 60_000),
+        ("slow", "NULL", now - 60_000),  # perhaps it is still carried out
+        ("abandoned", "NULL", now - 600_000),
+    ):
         write(
             repository,
-            "INSERT INTO requests (owner, key, digest, until) "
-            f"VALUES ('local', '{key}', '{'0' * 64}', {until})",
+            "INSERT INTO requests (owner, key, digest, status, until) "
+            f"VALUES ('local', '{key}', '{'0' * 64}', {status}, {until})",
         )
-    assert sweep(settings, repository) == Swept(0, 0, 0, 1)
+    assert sweep(settings, repository) == Swept(0, 0, 0, 2)
     with repository.database.read() as session:
-        assert session.scalars(text("SELECT key FROM requests")).all() == ["new"]
+        assert set(session.scalars(text("SELECT key FROM requests"))) == {"new", "slow"}
 
 
 def test_what_another_database_signed_is_left_alone(settings, tmp_path):
