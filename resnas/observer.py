@@ -11,7 +11,7 @@ class Observer(Protocol):
     """Told of everything that happens in a search, in the process that called it."""
 
     def on_epoch(self, metrics: EpochMetrics) -> None:
-        """An epoch of a trial ended."""
+        """An epoch of a trial ended; of one that goes on, its last epoch is told once more."""
 
     def on_trial(self, result: TrialResult) -> None:
         """A trial ended: completed, stopped or failed."""

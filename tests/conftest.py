@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 # One thread each, so that tests and trials share a machine fairly: before torch is imported, and
 # for every process that a test starts.
@@ -26,3 +28,19 @@ LONGEST = {
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+TOGETHER = ("tests/e2e/dashboard/", "tests/service/client/")
+"""Folders whose files share a server and a job that take long to make."""
+
+
+class Scheduling(LoadFileScheduling):
+    """The tests of a file run in one process, and so do those of a folder that shares something."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)

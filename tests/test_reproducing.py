@@ -73,17 +73,21 @@ class Heard:
     """An observer that remembers, and ends the work after so many epochs."""
 
     until: int = 1000
-    epochs: list[tuple[int, int]] = field(default_factory=list)
+    metrics: list[EpochMetrics] = field(default_factory=list)
     trials: list[TrialResult] = field(default_factory=list)
 
     def on_epoch(self, metrics: EpochMetrics) -> None:
-        self.epochs.append((metrics.trial, metrics.epoch))
+        self.metrics.append(metrics)
 
     def on_trial(self, result: TrialResult) -> None:
         self.trials.append(result)
 
     def should_stop(self) -> bool:
-        return len(self.epochs) >= self.until
+        return len(self.metrics) >= self.until
+
+    @property
+    def epochs(self) -> list[tuple[int, int]]:
+        return [(metrics.trial, metrics.epoch) for metrics in self.metrics]
 
 
 def test_every_row_is_trained_for_every_seed_and_kept_beside_its_figures(tiny, tmp_path):
@@ -126,7 +130,8 @@ def test_an_interrupted_training_goes_on_behind_its_last_epoch(tiny, tmp_path):
     assert [len(outcome.trainings) for outcome in half.outcomes] == [1, 0]
     rest = Heard()
     found = reproduce(tiny, tmp_path / "cut.json", rest)
-    assert rest.epochs == [(1, 2)]
+    assert rest.epochs == [(1, 1), (1, 2)]
+    assert rest.metrics[0] == begun.metrics[-1], "the first epoch is told again, not run again"
     for one, other in zip(found.outcomes, undisturbed.outcomes, strict=True):
         assert one.trainings[0].result.weights == other.trainings[0].result.weights
 

@@ -135,24 +135,30 @@ class _Leaves(Silent):
     class Left(Exception):
         pass
 
+    def __init__(self) -> None:
+        self.told: list[EpochMetrics] = []
+
     def on_epoch(self, metrics: EpochMetrics) -> None:
+        self.told.append(metrics)
         if metrics.trial == 1:
             raise self.Left
 
 
 def test_a_search_of_an_own_network_goes_on_from_its_checkpoints(whole, tmp_path):
     folders = {"artifacts": ArtifactStore(tmp_path / "kept"), "work_dir": tmp_path / "work"}
+    left = _Leaves()
     with pytest.raises(_Leaves.Left):
-        search(SPEC, observer=_Leaves(), backbone=MyNet, finished=whole.trials[:1], **folders)
+        search(SPEC, observer=left, backbone=MyNet, finished=whole.trials[:1], **folders)
     assert [path.name for path in (tmp_path / "work").iterdir()] == ["trial-1.pt"]
-    told: list[int] = []
+    told: list[EpochMetrics] = []
 
     class Listener(Silent):
         def on_epoch(self, metrics: EpochMetrics) -> None:
-            told.append(metrics.epoch)
+            told.append(metrics)
 
     again = search(SPEC, observer=Listener(), backbone=MyNet, finished=whole.trials[:1], **folders)
-    assert told == [2], "the first epoch is not run again"
+    assert [metrics.epoch for metrics in told] == [1, 2]
+    assert told[0] == left.told[0], "the first epoch is told again, not run again"
     assert _comparable(again.trials) == _comparable(whole.trials)
 
 
