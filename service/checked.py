@@ -17,6 +17,7 @@ from resnas.estimates import Estimate
 from resnas.profiles import Profile
 from resnas.results import Architecture
 from resnas.spec import JobSpec
+from service.errors import TooMany
 from service.known import Known
 from service.principals import FIRST, Principal
 from service.schemas import EstimateRequest
@@ -38,7 +39,8 @@ FRESH = 2.0
 """Seconds for which nobody looks again at files of the operator's."""
 _turnstile = Turnstile()
 _jobs: Known[Checked] = Known(256)
-_looks: Known[_Facts] = Known(64)
+_looks: Known[tuple[float, _Facts]] = Known(64)
+_looking: set[Hashable] = set()
 _estimates: Known[Estimate] = Known(64)
 _profiles: Known[Profile] = Known(256)
 
@@ -118,14 +120,34 @@ def profile(architecture: Architecture, asker: Principal = FIRST) -> Profile:
 def _facts(dataset: str, datasets_dir: Path, asker: Principal) -> _Facts:
     """(num_classes, input_size); of files of the operator's, as somebody found them lately.
 
-    These may be many: to look at them is a question that waits for its turn.
+    These may be many: to look at them is a question that waits for its turn. While somebody looks
+    again, the others are told what was found before.
     """
     from resnas.datasets._base import facts
 
     if ":" not in dataset:  # known without a look, or by a few names
         return facts(dataset, datasets_dir)
-    question = (dataset, datasets_dir, time.monotonic() // FRESH)
-    return _answered(_looks, question, asker, lambda: facts(dataset, datasets_dir))
+    question = (dataset, datasets_dir)
+
+    def look() -> tuple[float, _Facts]:
+        return time.monotonic(), facts(dataset, datasets_dir)
+
+    before = _looks.get(question)
+    if before is None:
+        return _answered(_looks, question, asker, look)[1]
+    at, known = before
+    if time.monotonic() - at < FRESH or question in _looking:
+        return known
+    _looking.add(question)
+    try:
+        with _turnstile.turn(asker):
+            found = look()
+        _looks.keep(question, found)
+    except TooMany:  # the asker's other questions take the turns; the next one looks
+        return known
+    finally:
+        _looking.discard(question)
+    return found[1]
 
 
 def _answered(

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from service.deps import PrincipalDep, RepositoryDep
 from service.errors import InFlight, KeyReused
 from service.store.requests import Asked, Requests
+from service.store.values import Json
 
 REPLAYED = "Idempotent-Replayed"
 _Done = TypeVar("_Done")
@@ -65,7 +66,8 @@ class Once:
         Args:
             asked: all that makes two requests the same, as JSON.
             carry_out: does it, in one transaction in which it hands its reply on; if it raises,
-                or hands on none, nothing was done and the key is free again.
+                nothing was done and the key is free again; if it hands on none, nothing was to be
+                done, which is answered again for some minutes.
 
         Raises:
             InFlight: the same request is being carried out.
@@ -80,30 +82,26 @@ class Once:
             return _replay(found, digest)
 
         kept = False
+        this = (self.owner, key, found.until)
 
         def keep(reply_of: Callable[[_Done], Reply]) -> Callable[[Session, _Done], None]:
             def also(session: Session, done: _Done) -> None:
                 nonlocal kept
                 reply = reply_of(done)
-                answer = {"body": reply.body.model_dump(mode="json"), "headers": reply.headers}
-                self.requests.keep(
-                    session, self.owner, key, found.until, status=reply.status, answer=answer
-                )
+                self.requests.keep(session, *this, status=reply.status, answer=_stored(reply))
                 kept = True
 
             return also
 
-        def free() -> None:
-            with contextlib.suppress(SQLAlchemyError):  # its time runs out anyway
-                self.requests.forget(self.owner, key, found.until)
-
         try:
             reply = carry_out(keep)
         except Exception:
-            free()
+            with contextlib.suppress(SQLAlchemyError):  # its time runs out anyway
+                self.requests.forget(*this)
             raise
         if not kept:
-            free()
+            with contextlib.suppress(SQLAlchemyError):
+                self.requests.keep_briefly(*this, status=reply.status, answer=_stored(reply))
         return _answer(reply)
 
 
@@ -111,6 +109,10 @@ def forgotten(reply_of: Callable[[_Done], Reply]) -> Callable[[Session, _Done], 
     """A `Keep` that keeps nothing, of a request without a key."""
     del reply_of
     return lambda _session, _done: None
+
+
+def _stored(reply: Reply) -> Json:
+    return {"body": reply.body.model_dump(mode="json"), "headers": reply.headers}
 
 
 def _once(
@@ -123,7 +125,8 @@ def _once(
             min_length=1,
             max_length=255,
             description="Your name of this request, a fresh UUID for example. Sent again under "
-            "the same name within a day, it is not carried out again but answered as before.",
+            "the same name within a day (ten minutes where nothing was to be done), it is not "
+            "carried out again but answered as before.",
         ),
     ] = None,
 ) -> Once:

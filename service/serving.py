@@ -50,20 +50,21 @@ def serve(settings: Settings, announce: Callable[[str], None] = lambda _: None) 
     settings.prepare()
     log_to_standard_error(settings.log_format)
     with sole_user(settings), _listener(settings) as listener:
+        port = listener.getsockname()[1]
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        url = f"http://{host}:{port}"
+        # Now that both are there, a client that comes while all else is prepared waits and gets in.
+        token = read_or_create_token(settings.token_path)
+        note_address(settings, url)
         _open(settings)  # here, where its refusal can still be told clearly
         check_exposure(settings)
         if settings.worker:
             check_cluster(settings)
         app = create_app(settings)
-        port = listener.getsockname()[1]
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        url = f"http://{host}:{port}"
         tell(f"resnas listens on {url} (description: /docs)")
         tell(f"Data and token: {settings.data_dir}")
         if not read_by_machines():
-            token = read_or_create_token(settings.token_path)
             tell(f"Open the dashboard in a browser: {url}/#token={token}")
-        note_address(settings, url)
         announce(url)
         # uvicorn raises the signal once more when it is done; that must not end us half-way.
         signal.signal(signal.SIGTERM, lambda *_: None)

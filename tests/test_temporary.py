@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 from pathlib import Path
 
@@ -50,3 +52,21 @@ def test_what_another_user_left_stays(abandoned, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: abandoned.stat().st_uid + 1)
     with temporary("test-", str(abandoned.parent)):
         assert (abandoned / "session").is_dir()
+
+
+def test_what_another_machine_has_in_use_stays(tmp_path):
+    there = tmp_path / "test-there"
+    there.mkdir()
+    (there / ".resnas-in-use-another-machine").touch()
+    with temporary("test-", str(tmp_path)):
+        assert there.is_dir()
+
+
+def test_where_there_are_no_locks_a_folder_is_made_and_removed(tmp_path, monkeypatch):
+    def flock(_file, _operation):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with temporary("test-", str(tmp_path)) as one, temporary("test-", str(tmp_path)):
+        assert Path(one).is_dir()
+    assert list(tmp_path.iterdir()) == []

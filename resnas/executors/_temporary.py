@@ -1,4 +1,4 @@
-"""Temporary folders, of which none is left for ever: a process that was killed removes nothing."""
+"""Temporary folders, of which none stays for long: a process that was killed removes nothing."""
 
 from __future__ import annotations
 
@@ -9,14 +9,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
+from uuid import getnode
 
-IN_USE = ".resnas-in-use"
-"""A file in a folder that is locked as long as the process lives which made it."""
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_HERE = _BOOT.read_text().strip() if _BOOT.exists() else f"{getnode():x}"
+IN_USE = f".resnas-in-use-{_HERE}"
+"""A file in a folder that is locked as long as the process lives which made it.
+
+Its name tells the machine: others that share the folder around may not see the lock.
+"""
 
 
 @contextmanager
 def temporary(prefix: str, parent: str | None = None) -> Iterator[str]:
     """A folder until the end; before, those go that killed processes left under this prefix.
+
+    Where the file system has no locks, nobody removes what another process left.
 
     Args:
         prefix: how its name begins.
@@ -37,8 +45,9 @@ def _locked(folder: Path) -> int:
     """The descriptor of a lock on the folder; the system unlocks it when the process is gone."""
     new = folder / f"{IN_USE}-new"
     lock = os.open(new, os.O_CREAT | os.O_WRONLY, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    new.rename(folder / IN_USE)  # only now, or it would be seen unlocked
+    with suppress(OSError):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        new.rename(folder / IN_USE)  # only now, or it would be seen unlocked
     return lock
 
 

@@ -21,6 +21,8 @@ ABANDONED = 600.0
 """Seconds after which it is forgotten: a long one that nobody sent again may still be answered."""
 KEPT = 24 * 3600.0
 """Seconds that an answer is kept."""
+BRIEFLY = 600.0
+"""The same, of a request that changed nothing: nothing else bounds how many of them there are."""
 _SWEPT = 100
 """So many records of no use are deleted with each new one."""
 
@@ -78,19 +80,38 @@ class Requests:
         Raises:
             InFlight: it took so long that the same one, sent again, was let in.
         """
-        done = (
-            update(RequestRow)
-            .where(*_in_flight(owner, key, until))
-            .values(status=status, answer=answer, until=_in_seconds(KEPT))
-            .returning(RequestRow.key)
-            .execution_options(synchronize_session=False)
-        )
-        if session.scalar(done) is None:
+        if not _answered(session, owner, key, until, KEPT, status=status, answer=answer):
             raise InFlight(
                 "Idempotency-Key",
                 "this request took so long that the same one was let in again",
                 "Send it once more, to get the answer of the other one",
             )
+
+    def keep_briefly(self, owner: str, key: str, until: int, *, status: int, answer: Json) -> None:
+        """Keep what is answered to a request that changed nothing."""
+        with self.database.write() as session:
+            _answered(session, owner, key, until, BRIEFLY, status=status, answer=answer)
+
+
+def _answered(
+    session: Session,
+    owner: str,
+    key: str,
+    until: int,
+    seconds: float,
+    *,
+    status: int,
+    answer: Json,
+) -> bool:
+    """Whether it was still in flight; then it is no more."""
+    done = (
+        update(RequestRow)
+        .where(*_in_flight(owner, key, until))
+        .values(status=status, answer=answer, until=_in_seconds(seconds))
+        .returning(RequestRow.key)
+        .execution_options(synchronize_session=False)
+    )
+    return session.scalar(done) is not None
 
 
 def over() -> ColumnElement[bool]:

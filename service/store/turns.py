@@ -29,11 +29,12 @@ def _may_run(owner: Owner, at_work: ColumnElement[int]) -> ColumnElement[bool]:
 
 
 def _interrupted() -> Select[str]:
-    """Its index is read, however many jobs there are, as long as it asks for no state."""
+    """Its index is read, however many jobs there are, as long as none is that has the state."""
     return (
         select(JobRow.id)
         .where(
             INTERRUPTED,
+            func.lower(JobRow.state) == State.QUEUED,  # an older program does not know the mark
             JobRow.not_before <= now_ms(),
             _may_run(JobRow.owner, _at_work(JobRow.owner)),
         )

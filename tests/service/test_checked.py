@@ -1,5 +1,8 @@
 """What was found possible is known the next time, and only that."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
 import pytest
 from PIL import Image
 
@@ -80,6 +83,28 @@ def test_who_looks_at_pictures_does_so_in_turn_and_once_in_a_while(tmp_path, mon
         check(KNOWN.model_copy(update=pictures), tmp_path, asker)
         estimate(EstimateRequest(backbone=KNOWN.backbone, dataset="imagefolder:some"), tmp_path)
     assert looks == [["ann"]]
+
+
+def test_while_somebody_looks_again_the_others_are_told_what_was_found(tmp_path, monkeypatch):
+    asked = EstimateRequest(backbone=KNOWN.backbone, dataset="imagefolder:some")
+    make_pictures(tmp_path, "ab")
+    known = estimate(asked, tmp_path)
+    begun, over, look = Event(), Event(), _base.facts
+
+    def slow(name, root):
+        begun.set()
+        over.wait()
+        return look(name, root)
+
+    monkeypatch.setattr(checked, "FRESH", 1e-9)
+    monkeypatch.setattr(_base, "facts", slow)
+    make_pictures(tmp_path, "c")
+    with ThreadPoolExecutor(1) as pool:
+        again = pool.submit(estimate, asked, tmp_path)
+        begun.wait()
+        assert [estimate(asked, tmp_path) for _ in range(5)] == [known] * 5
+        over.set()
+        assert again.result().num_classes == 3
 
 
 OWN = """

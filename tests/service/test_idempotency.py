@@ -203,7 +203,9 @@ def test_a_retry_that_is_sent_again_is_answered_as_before_with_the_best_so_far(c
     assert second.headers["idempotent-replayed"] == "true"
 
 
-def test_of_a_request_that_does_nothing_no_record_is_kept(client, stored, front):
+def test_a_request_that_does_nothing_is_answered_alike_for_some_minutes(
+    client, stored, front, monkeypatch
+):
     (point, *_) = client.get(f"/v1/jobs/{front.id}/front").json()["points"]
     stored.exports.add(point["architecture_id"], "onnx")
     for path, body in [
@@ -213,4 +215,11 @@ def test_of_a_request_that_does_nothing_no_record_is_kept(client, stored, front)
         first, second = (client.post(path, json=body, headers=KEY) for _ in range(2))
         assert first.is_success, first.text
         assert second.json() == first.json()
-    assert records(stored) == 0
+        assert second.headers["idempotent-replayed"] == "true"
+    assert client.post(path, json={"format": "pt2"}, headers=KEY).status_code == 422
+    assert records(stored) == 2
+    monkeypatch.setattr(requests, "BRIEFLY", -1.0)
+    monkeypatch.setattr(requests, "KEPT", 3600.0)
+    client.post(path, json=body, headers={"Idempotency-Key": "another"})
+    client.post(path, json=body, headers={"Idempotency-Key": "one more"})
+    assert records(stored) == 3, "the other one is over, and swept"

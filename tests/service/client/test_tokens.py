@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from service import serving
 from service.client import Client
-from service.errors import InvalidSetting
+from service.errors import InvalidSetting, StartRefused
 from service.lock import note_address, sole_user
 from service.settings import Settings
 
@@ -169,3 +170,20 @@ def test_what_cannot_be_a_key_is_not_shown_in_the_message(monkeypatch: pytest.Mo
     with pytest.raises(InvalidSetting, match="RESNAS_TOKEN: ") as refused:
         Client()
     assert "secret" not in str(refused.value)
+
+
+def test_who_comes_while_the_server_prepares_itself_has_the_token(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = []
+
+    def opening(_settings: Settings) -> None:
+        with Client() as client:
+            sent.append(client._http.headers.get("Authorization"))
+        raise StartRefused("the database", "this is far enough", "Look at what was sent")
+
+    monkeypatch.setattr(serving, "_open", opening)
+    monkeypatch.setattr(serving, "log_to_standard_error", lambda _format: None)
+    with pytest.raises(StartRefused, match="far enough"):
+        serving.serve(settings.model_copy(update={"port": 0}))
+    assert sent == [f"Bearer {TOKEN}"]
