@@ -51,7 +51,7 @@ search(JobSpec.model_validate_json(sys.argv[1]), sys.argv[3], Told(),
 def spec(strategy: str) -> JobSpec:
     given = {
         "backbone": "vgg_small",
-        "dataset": "digits",
+        "dataset": "part:0.5:digits",
         "budget_gmacs": 0.006,
         "strategy": strategy,
         "training": TRAINING,

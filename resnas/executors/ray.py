@@ -19,6 +19,7 @@ from ray.tune.stopper import Stopper
 from resnas.errors import InvalidSpec
 from resnas.executors._base import AbstractExecutor, Feed, Json, Work
 from resnas.executors._cluster import connected, environment, quiet
+from resnas.executors._keeping import KeepingScheduler
 from resnas.executors._temporary import temporary
 from resnas.executors._trainable import packed, trainable
 
@@ -79,6 +80,7 @@ class RayTune(AbstractExecutor):
             tune.run(
                 trainable(carried, self.cpus),
                 search_alg=_FeedSearcher(feed, trials, self.parallel),
+                scheduler=KeepingScheduler(self.parallel),
                 callbacks=[trials],
                 stop=_FeedStopper(trials),
                 resources_per_trial={"cpu": self.cpus, "gpu": self.gpus},

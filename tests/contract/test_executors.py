@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -60,6 +61,14 @@ class Chain(Listing):
     def next(self) -> Json | None:
         ended = len(self.of("done")) + len(self.of("failed"))
         return super().next() if ended == len(self.of("next")) else None
+
+
+class Pairs(Listing):
+    """Hands out two tasks, and the next two when both have ended."""
+
+    def next(self) -> Json | None:
+        handed, ended = len(self.of("next")), len(self.of("done"))
+        return super().next() if handed % 2 or handed == ended else None
 
 
 @pytest.fixture(scope="module")
@@ -181,10 +190,42 @@ def test_a_task_computes_with_its_cpus_and_the_caller_keeps_its_own(executor):
     assert torch.get_num_threads() == before
 
 
-def test_two_tasks_run_at_the_same_time(process_executor, tmp_path: Path):
-    feed = Listing(numbered(2, folder=str(tmp_path)))
+def test_two_tasks_run_at_the_same_time_and_in_their_processes_the_next_two(
+    process_executor, tmp_path: Path
+):
+    feed = Pairs(numbered(6, folder=str(tmp_path)))
     process_executor(parallel=2, cpus=0.5).run(feed, executor_tasks.meet)
-    assert sorted(feed.of("done")) == [(0, [{"met": True}]), (1, [{"met": True}])]
+    assert sorted(number for number, _ in feed.of("done")) == list(range(6))
+    assert len({results[0]["process"] for _, results in feed.of("done")}) == 2
+
+
+@pytest.mark.chaos
+def test_processes_that_die_while_they_wait_cost_the_next_task_one_loss(
+    process_executor, tmp_path: Path
+):
+    class Hunter(Listing):
+        """Kills all processes after four tasks; then gives one at a time, a lost one again."""
+
+        def next(self) -> Json | None:
+            handed, done = len(self.of("next")), self.of("done")
+            if handed < 4:
+                return super().next()
+            if handed > len(done) + len(self.of("lost")):
+                return None
+            if handed == 4:
+                for _, results in done:
+                    os.kill(results[0]["process"], signal.SIGKILL)
+            return super().next()
+
+        def lost(self, number: int, reason: str) -> None:
+            super().lost(number, reason)
+            self.tasks = numbered(6, folder=str(tmp_path))[number:]
+
+    (tmp_path / "5").touch()  # whom task 4 meets
+    feed = Hunter(numbered(6, folder=str(tmp_path)))
+    process_executor(parallel=4, cpus=0.25).run(feed, executor_tasks.meet)
+    assert [number for number, _ in feed.of("lost")] == [4]
+    assert sorted(number for number, _ in feed.of("done")) == list(range(6))
 
 
 def test_a_killed_process_is_told_and_the_others_complete(process_executor, capfd):
