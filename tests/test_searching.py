@@ -19,7 +19,6 @@ from resnas.spec import JobSpec
 from resnas.storage import ArtifactStore
 from resnas.trial import rebuild
 
-DATASET = "part:0.5:digits"
 EPOCHS = [(trial, epoch) for trial in range(3) for epoch in (1, 2)]
 TRAINING = {"epochs": 2, "batch_size": 128, "warmup": 0.0, "settle": 0.5}
 
@@ -27,7 +26,7 @@ TRAINING = {"epochs": 2, "batch_size": 128, "warmup": 0.0, "settle": 0.5}
 def _spec(**changes):
     given = {
         "backbone": "vgg_small",
-        "dataset": DATASET,
+        "dataset": "digits",
         "budget_gmacs": 0.005,
         "trials": 3,
         "training": TRAINING,
@@ -91,7 +90,7 @@ def test_a_stored_architecture_is_built_again_with_its_accuracy(whole):
     result, _ = whole
     trial = result.trials[0]
     network = rebuild(trial.architecture, result.artifacts.read(trial.weights))
-    digits = load(DATASET, Path())
+    digits = load("digits", Path())
     mean, std = digits.mean[0], digits.std[0]
     images = (digits.val.images[torch.arange(len(digits.val))].float() / 255 - mean) / std
     right = (network(images).argmax(1) == digits.val.labels).float().mean()

@@ -51,7 +51,7 @@ search(JobSpec.model_validate_json(sys.argv[1]), sys.argv[3], Told(),
 def spec(strategy: str) -> JobSpec:
     given = {
         "backbone": "vgg_small",
-        "dataset": "part:0.5:digits",
+        "dataset": "digits",
         "budget_gmacs": 0.006,
         "strategy": strategy,
         "training": TRAINING,
