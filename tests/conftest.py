@@ -22,6 +22,8 @@ LONGEST = {
     "test_searching.py",
     "test_searching_killed.py",
     "test_searching_own.py",
+    "test_trainer.py",
+    "test_lattice.py",
 }
 """They begin first: at the end one process would still run them while the other waits."""
 

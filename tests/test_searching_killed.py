@@ -12,16 +12,23 @@ from pathlib import Path
 import pytest
 import torch
 
+from resnas.backbones import own_from
 from resnas.results import TrialResult
 from resnas.searching import SearchResult, search
 from resnas.spec import JobSpec
 from resnas.storage import ArtifactStore
 
+BACKBONES = Path(__file__).parent / "backbones"
 TRAINING = {"epochs": 3, "batch_size": 256, "warmup": 0.0, "settle": 0.34}
 SEARCHES = {
     "sweep": {
         "trials": 3,
-        "search": {"open": {"lr": [0.02, 0.1]}, "stop_early": True, "lam_min": 10, "lam_max": 100},
+        "search": {
+            "open": {"lr": [0.02, 0.1]},
+            "stop_early": True,
+            "lam_min": 200,
+            "lam_max": 2000,
+        },
     },
     "amortized": {"trials": 3},
 }
@@ -50,9 +57,9 @@ search(JobSpec.model_validate_json(sys.argv[1]), sys.argv[3], Told(),
 
 def spec(strategy: str) -> JobSpec:
     given = {
-        "backbone": "vgg_small",
+        "backbone": "own/small",
         "dataset": "digits",
-        "budget_gmacs": 0.006,
+        "budget_gmacs": 0.0004,
         "strategy": strategy,
         "training": TRAINING,
     }
@@ -71,7 +78,7 @@ def killed(asked: JobSpec, folder: Path, executor: str, after: str) -> list[Tria
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "RESNAS_BACKBONES_DIR": str(BACKBONES)},
     )
     assert process.stdout is not None
     with process, process.stdout:
@@ -99,13 +106,14 @@ def test_a_killed_search_goes_on_to_the_same_trials_and_the_same_front(
     asked = spec(strategy)
     finished = killed(asked, tmp_path, executor, after)
     assert len(finished) == int(after[0])
-    resumed = search(
-        asked,
-        artifacts=ArtifactStore(tmp_path / "artifacts"),
-        work_dir=tmp_path,
-        finished=finished,
-    )
-    undisturbed = search(asked, artifacts=ArtifactStore(tmp_path / "others"))
+    with own_from(BACKBONES):
+        resumed = search(
+            asked,
+            artifacts=ArtifactStore(tmp_path / "artifacts"),
+            work_dir=tmp_path,
+            finished=finished,
+        )
+        undisturbed = search(asked, artifacts=ArtifactStore(tmp_path / "others"))
     assert comparable(resumed) == comparable(undisturbed)
     assert [t.number for t in resumed.front] == [t.number for t in undisturbed.front]
     assert not list(tmp_path.glob("*.pt"))
