@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from typing import Any
@@ -12,6 +13,10 @@ from xdist.scheduler import LoadFileScheduling
 # One thread each, so that tests and trials share a machine fairly: before torch is imported, and
 # for every process that a test starts.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# All tests' modules together are a million objects: to look through them for garbage as often as a
+# small program does takes a fifteenth of the time.
+gc.set_threshold(50_000, 20, 20)
 
 # A shell that starts the tests in the background lets them, and all they start, ignore Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
